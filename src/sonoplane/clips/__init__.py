@@ -1,0 +1,1 @@
+"""CUT: labels, windows and splits: which frames of which patients are learned together."""

@@ -1,0 +1,1 @@
+"""CLEAN: a recording becomes frames of its ultrasound region, all else blanked."""

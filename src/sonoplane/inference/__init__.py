@@ -1,0 +1,1 @@
+"""ANSWER: frames become a timeline, a timeline becomes findings."""

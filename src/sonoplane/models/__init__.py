@@ -1,0 +1,1 @@
+"""RECOGNISE: the networks, and the bundle and card that carry them."""

@@ -1,0 +1,1 @@
+"""TELL: findings become files that people and programs read."""

@@ -1,0 +1,1 @@
+"""READ FIRST: one straight-line file per verb."""

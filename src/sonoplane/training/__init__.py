@@ -1,0 +1,1 @@
+"""LEARN: an archive becomes a bundle."""

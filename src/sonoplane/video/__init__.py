@@ -1,0 +1,1 @@
+"""OPEN: whatever holds ultrasound becomes a lazy recording."""
