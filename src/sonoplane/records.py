@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, UInt8
@@ -119,6 +119,7 @@ class Frame:
     """What went wrong just before this frame while it was read, such as skipped damaged data."""
 
 
+@runtime_checkable
 class FrameSource(Protocol):
     """Where the frames of a recording come from; every call reads anew."""
 

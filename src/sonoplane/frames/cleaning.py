@@ -1,0 +1,59 @@
+"""A recording's frames with everything outside the ultrasound region blanked."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from sonoplane.frames.region import find_region
+from sonoplane.frames.region_settings import RegionSettings
+from sonoplane.records import Box, Frame, Image, Recording, Region
+
+__all__ = ["Frames", "blank", "clean"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Frames:
+    """The cleaned frames of a recording, at its full size: read lazily, and anew by every iteration."""
+
+    recording: Recording
+    region: Region
+    warnings: tuple[str, ...] = ()
+    """The recording's own warnings, then those of the search for the region."""
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self.read()
+
+    def read(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
+        """Cleaned frames `start` to `stop` (exclusive; None: to the end), one in memory at a time."""
+        for frame in self.recording.frames(start, stop):
+            yield replace(frame, image=blank(frame.image, self.region))
+
+
+def clean(
+    recording: Recording, *, card_box: Box | None = None, settings: RegionSettings | None = None
+) -> Frames:
+    """Find the ultrasound region in the first frames, then offer all frames blanked outside it.
+
+    `card_box` is the fixed crop of the network's card, where it has one. See `find_region`.
+    """
+    region, warnings = find_region(recording, card_box=card_box, settings=settings)
+    return Frames(recording=recording, region=region, warnings=(*recording.warnings, *warnings))
+
+
+def blank(image: Image, region: Region) -> Image:
+    """A copy of the image whose pixels outside the region (its box, its mask if any) are zero.
+
+    >>> region = Region(box=Box(left=1, top=0, right=3, bottom=1), origin="card")
+    >>> blank(np.full((2, 4), 7, np.uint8), region).tolist()
+    [[0, 7, 7, 0], [0, 0, 0, 0]]
+    """
+    kept = np.zeros_like(image)
+    inside = region.box.slices
+    if region.mask is None:
+        kept[inside] = image[inside]
+    else:
+        mask = np.ascontiguousarray(region.mask[inside]).view(np.uint8)
+        kept[inside] = cv2.copyTo(np.ascontiguousarray(image[inside]), mask)
+    return kept

@@ -1,0 +1,136 @@
+"""Which few frames of each plane a physician should see: chosen while the recording is read, in bounded memory."""
+
+from bisect import bisect_right, insort
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import cv2
+
+from sonoplane.inference.predictor import Seen
+from sonoplane.inference.settings import KeyFrameSettings
+from sonoplane.inference.timeline import softmax
+from sonoplane.records import Frame, Image, KeyFrame, Segment
+
+__all__ = ["KeyFrameChooser", "sharpness"]
+
+#: Candidates kept for each key frame asked for: spares, for those that turn out blurred or in too short a run.
+_SPARES = 2
+
+
+def sharpness(image: Image) -> float:
+    """Fine detail as a share of all contrast: the variance of the Laplacian over that of the image.
+
+    Gain does not change it; motion blur and defocus lower it. A frame of one value has none.
+
+    >>> edges = np.tile(np.array([[0, 255], [255, 0]], np.uint8), (8, 8))
+    >>> sharpness(edges) > sharpness(cv2.blur(edges, (3, 3)))
+    True
+    """
+    gray = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    contrast = float(gray.var())
+    return float(cv2.Laplacian(gray, cv2.CV_32F).var()) / contrast if contrast else 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Candidate:
+    frame: Frame = field(repr=False)
+    probability: float
+    sharpness: float
+    worth: float
+
+
+class KeyFrameChooser:
+    """Remembers the best few frames of each plane, apart in time, and settles on the key frames at the end.
+
+    A frame's worth is its probability times how sharp it is beside the frames so far; of two candidates closer
+    than the settings allow, the worthier stays.
+    """
+
+    def __init__(
+        self, classes: tuple[str, ...], planes: Sequence[str], settings: KeyFrameSettings | None = None
+    ) -> None:
+        self.classes = classes
+        self.planes = tuple(planes)
+        self.settings = settings or KeyFrameSettings()
+        self._sharpness_so_far: list[float] = []
+        self._candidates: dict[str, list[_Candidate]] = {plane: [] for plane in planes}
+
+    def add(self, seen: Seen) -> None:
+        """Consider the next frame."""
+        sharp = sharpness(seen.prepared)
+        insort(self._sharpness_so_far, sharp)
+        probabilities = softmax(seen.logits)
+        best = int(probabilities.argmax())
+        plane, probability = self.classes[best], float(probabilities[best])
+        if plane not in self._candidates or probability < self.settings.min_probability:
+            return
+        typical = self._sharpness_so_far[len(self._sharpness_so_far) // 2]
+        relative = min(1.0, sharp / typical) if typical else 1.0
+        self._offer(
+            plane,
+            _Candidate(
+                frame=seen.frame, probability=probability, sharpness=sharp, worth=probability * relative
+            ),
+        )
+
+    def choose(self, segments: Sequence[Segment]) -> tuple[KeyFrame, ...]:
+        """The key frames, plane by plane in the protocol's order, the best of each first."""
+        n_frames = segments[-1].stop if segments else 0
+        shortest = min(self.settings.min_run, n_frames)
+        lasting = [segment for segment in segments if segment.stop - segment.start >= shortest]
+        return tuple(
+            keyframe
+            for plane in self.planes
+            for keyframe in self._choose_of(plane, [s for s in lasting if s.label == plane])
+        )
+
+    def _choose_of(self, plane: str, runs: list[Segment]) -> list[KeyFrame]:
+        held = [
+            (candidate, run)
+            for candidate in sorted(self._candidates[plane], key=lambda c: (-c.worth, c.frame.index))
+            for run in runs
+            if run.start <= candidate.frame.index < run.stop
+        ]
+        sharp = [pair for pair in held if self._rank(pair[0].sharpness) >= self.settings.blurred_below]
+        chosen = (sharp or held)[: self.settings.per_plane]
+        return [self._tell(plane, candidate, run) for candidate, run in chosen]
+
+    def _tell(self, plane: str, candidate: _Candidate, run: Segment) -> KeyFrame:
+        rank = self._rank(candidate.sharpness)
+        length = run.stop - run.start
+        if len(self._sharpness_so_far) == 1:
+            reason = "The only frame."
+        else:
+            reason = (
+                f"In a run of {length} {'frame' if length == 1 else 'frames'} "
+                f"({run.start} to {run.stop - 1}); at least as sharp as {rank:.0%} of the recording."
+            )
+        return KeyFrame(
+            frame=candidate.frame.index,
+            time_s=candidate.frame.time_s,
+            label=plane,
+            probability=candidate.probability,
+            sharpness=rank,
+            reason=reason,
+            image=candidate.frame.image,
+        )
+
+    def _rank(self, value: float) -> float:
+        """Share of the recording's frames that are no sharper."""
+        return bisect_right(self._sharpness_so_far, value) / len(self._sharpness_so_far)
+
+    def _offer(self, plane: str, candidate: _Candidate) -> None:
+        """Take the candidate in, unless a worthier one is too near or all places are held by worthier ones."""
+        held = self._candidates[plane]
+        near = [other for other in held if self._too_near(other.frame, candidate.frame)]
+        if any(other.worth >= candidate.worth for other in near):
+            return
+        held[:] = [other for other in held if not any(other is one for one in near)]
+        held.append(candidate)
+        if len(held) > self.settings.per_plane * _SPARES:
+            del held[min(range(len(held)), key=lambda i: held[i].worth)]
+
+    def _too_near(self, one: Frame, other: Frame) -> bool:
+        if one.time_s is None or other.time_s is None:
+            return abs(one.index - other.index) < self.settings.apart_frames
+        return abs(one.time_s - other.time_s) < self.settings.apart_s

@@ -1,0 +1,50 @@
+"""The settings of prediction: how the network runs, and what becomes a key frame."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["BackendSettings", "FindingsSettings", "KeyFrameSettings"]
+
+_CONFIG = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class BackendSettings(BaseModel):
+    """How the network runs."""
+
+    model_config = _CONFIG
+
+    batch: int = Field(default=8, ge=1)
+    """Frames that go through the network together."""
+    threads: int = Field(default=0, ge=0)
+    """Processor threads for the network; 0 leaves it to the backend."""
+    precision: Literal["float32", "bf16"] = "float32"
+    """Arithmetic of the network; bf16 is for OpenVINO on processors that have it."""
+
+
+class FindingsSettings(BaseModel):
+    """How frames become an answer for the whole recording."""
+
+    model_config = _CONFIG
+
+    background_is_a_view: bool = True
+    """Let the background class be the answer for a whole recording; a sweep's recipe says no."""
+
+
+class KeyFrameSettings(BaseModel):
+    """Which frames a physician is shown."""
+
+    model_config = _CONFIG
+
+    per_plane: int = Field(default=3, ge=1)
+    """At most so many key frames a plane."""
+    apart_s: float = Field(default=0.5, ge=0)
+    """Seconds between two key frames of one plane."""
+    apart_frames: int = Field(default=10, ge=1)
+    """Frames between two key frames of one plane, where the recording has no frame times."""
+    min_probability: float = Field(default=0.5, ge=0, le=1)
+    """A frame below this probability is never a key frame."""
+    min_run: int = Field(default=3, ge=1)
+    """A plane must hold for so many frames in a row (a shorter recording: for all its frames)."""
+    blurred_below: float = Field(default=0.15, ge=0, le=1)
+    """Frames among this share of the recording's least sharp are passed over while a sharper one is at hand."""

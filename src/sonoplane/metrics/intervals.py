@@ -1,0 +1,156 @@
+"""How sure a score can be said: intervals over patients, since frames of one patient are alike."""
+
+import warnings
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from jaxtyping import Float64
+from scipy import stats
+from scipy.special import expit, logit
+
+from sonoplane.errors import UsageError
+
+__all__ = ["Estimate", "Method", "interval"]
+
+Method: TypeAlias = Literal["bca", "t"]
+
+#: Fewer patients than this give a bootstrap too few different samples.
+FEWEST_FOR_BCA = 5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Estimate:
+    """A score with its interval over patients."""
+
+    value: float
+    low: float | None
+    high: float | None
+    """Both None where no interval can be given; `why` says why."""
+    n_patients: int
+    method: Method
+    level: float = 0.95
+    why: str = ""
+
+    def __str__(self) -> str:
+        patients = "1 patient" if self.n_patients == 1 else f"{self.n_patients} patients"
+        if self.low is None or self.high is None:
+            return f"{self.value:.2f} (no interval: {self.why}; {patients})"
+        return f"{self.value:.2f} ({self.level * 100:g} % CI {self.low:.2f} to {self.high:.2f}, {patients})"
+
+
+def interval(
+    parts: npt.ArrayLike,
+    wholes: npt.ArrayLike | None = None,
+    *,
+    method: Method = "t",
+    level: float = 0.95,
+    draws: int = 4999,
+    seed: int = 0,
+) -> Estimate:
+    """The ratio sum(parts) / sum(wholes) with its interval; one entry for each patient.
+
+    For frame accuracy give each patient's right frames and labelled frames; without `wholes` it is the mean
+    of the patients' values. `t` is Student's interval with the ratio's linearized variance (Cochran 1977,
+    section 6.4), on the scale of log odds where the parts lie between 0 and their wholes, so that it stays
+    within 0 and 1. `bca` is the bias-corrected and accelerated bootstrap over patients (Efron 1987).
+
+    How often 95 % intervals held the truth, patients' accuracies drawn from Beta(18, 2) and Beta(9, 1), 10,000
+    sets each, in `pytest -m slow tests/metrics/test_intervals.py`: with 8 patients `t` 94 % and 93 %, `bca`
+    87 % and 86 %; with 30 patients `t` 95 % and 94 %, `bca` 93 % and 92 %. So `t` is the default.
+
+    Raises UsageError for NaN, wholes that are not above 0, and lengths that differ.
+
+    >>> print(interval([45, 50, 38, 47, 49, 50, 41, 46], [50] * 8))
+    0.92 (95 % CI 0.81 to 0.96, 8 patients)
+    >>> print(interval([48], [50]))
+    0.96 (no interval: one patient says nothing about others; 1 patient)
+    """
+    part, whole = _checked(parts, wholes)
+    value, n = float(part.sum() / whole.sum()), len(part)
+    bounded = wholes is not None and bool((part >= 0).all() and (part <= whole).all())
+    why = _why_not(part / whole, method)
+    if why:
+        return Estimate(value=value, low=None, high=None, n_patients=n, method=method, level=level, why=why)
+    if method == "t":
+        low, high = _t(part, whole, level, log_odds=bounded)
+    else:
+        low, high = _bca(part, whole, level, draws, seed)
+    if not (np.isfinite(low) and np.isfinite(high)):
+        why = "the patients are too few or too alike for a bootstrap, take the t-interval"
+        return Estimate(value=value, low=None, high=None, n_patients=n, method=method, level=level, why=why)
+    return Estimate(value=value, low=low, high=high, n_patients=n, method=method, level=level)
+
+
+def _checked(
+    parts: npt.ArrayLike, wholes: npt.ArrayLike | None
+) -> tuple[Float64[np.ndarray, "patients"], Float64[np.ndarray, "patients"]]:
+    """Both as numbers, one for each patient."""
+    part = np.asarray(parts, dtype=np.float64)
+    whole = np.ones_like(part) if wholes is None else np.asarray(wholes, dtype=np.float64)
+    if part.ndim != 1 or part.shape != whole.shape or not len(part):
+        raise UsageError(
+            f"Values of shape {part.shape} and {whole.shape} are not one for each patient.",
+            advice="Add up each patient's frames first.",
+        )
+    if not (np.isfinite(part).all() and np.isfinite(whole).all()):
+        raise UsageError(
+            "A patient's value is NaN or infinite.", advice="Leave out patients without a labelled frame."
+        )
+    if not (whole > 0).all():
+        raise UsageError(
+            "A patient has no labelled frames.", advice="Leave out patients without a labelled frame."
+        )
+    return part, whole
+
+
+def _why_not(ratios: Float64[np.ndarray, "patients"], method: Method) -> str:
+    """Why there is no interval; empty where there is one."""
+    if len(ratios) == 1:
+        return "one patient says nothing about others"
+    if np.ptp(ratios) <= 1e-12 * np.abs(ratios).max():
+        return "all patients have the same value"
+    if method == "bca" and len(ratios) < FEWEST_FOR_BCA:
+        return f"a bootstrap needs {FEWEST_FOR_BCA} patients, take the t-interval"
+    return ""
+
+
+def _t(
+    part: Float64[np.ndarray, "patients"],
+    whole: Float64[np.ndarray, "patients"],
+    level: float,
+    *,
+    log_odds: bool,
+) -> tuple[float, float]:
+    """Student's interval of a ratio, around its log odds where asked for."""
+    n, ratio = len(part), part.sum() / whole.sum()
+    error = np.sqrt(((part - ratio * whole) ** 2).sum() / (n * (n - 1))) / whole.mean()
+    reach = stats.t.ppf((1 + level) / 2, n - 1) * error
+    if not log_odds:
+        return float(ratio - reach), float(ratio + reach)
+    reach /= ratio * (1 - ratio)
+    return float(expit(logit(ratio) - reach)), float(expit(logit(ratio) + reach))
+
+
+def _bca(
+    part: Float64[np.ndarray, "patients"],
+    whole: Float64[np.ndarray, "patients"],
+    level: float,
+    draws: int,
+    seed: int,
+) -> tuple[float, float]:
+    """The BCa bootstrap interval of a ratio; NaN where it does not exist."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # degenerate samples come back as NaN and are told in words
+        found = stats.bootstrap(
+            (part, whole),
+            lambda p, w, axis: p.sum(axis=axis) / w.sum(axis=axis),
+            paired=True,
+            vectorized=True,
+            n_resamples=draws,
+            confidence_level=level,
+            method="BCa",
+            rng=np.random.default_rng(seed),
+        ).confidence_interval
+    return float(found.low), float(found.high)

@@ -1,0 +1,144 @@
+"""How right the answers are: every score comes from one confusion matrix over the whole set."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from jaxtyping import Int64
+
+from sonoplane.errors import UsageError
+
+__all__ = ["ClassScore", "Scores", "class_numbers", "confusion", "score", "scores_of"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClassScore:
+    """How well one class is told from the others."""
+
+    name: str
+    support: int
+    """Labelled frames of this class."""
+    precision: float | None
+    """Share of its predictions that are right; None where it was never predicted."""
+    recall: float | None
+    """Share of its frames that were found; None where it has no frames."""
+    f1: float | None
+    """Harmonic mean of the two, 0 where one is undefined, None where both are."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scores:
+    """All scores of one set of answers."""
+
+    accuracy: float
+    balanced_accuracy: float
+    """Mean recall of the classes that have labelled frames."""
+    macro_f1: float
+    """Mean F1 of the classes that occur, labelled or predicted."""
+    classes: tuple[ClassScore, ...]
+    """In the network's order."""
+    confusion: Int64[np.ndarray, "truth answer"]
+    """Counts: a row for each true class, a column for each answer."""
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """The classes without a labelled frame: nothing is known of how well they are found."""
+        return tuple(c.name for c in self.classes if c.support == 0)
+
+
+def score(targets: npt.ArrayLike, answers: npt.ArrayLike, classes: Sequence[str]) -> Scores:
+    """Score class numbers against the true ones; frames whose target is -1 are left out.
+
+    Raises UsageError where the two differ in length, hold NaN or anything but class numbers, or where
+    nothing is labelled.
+
+    >>> scores = score([0, 1, 1, -1], [0, 1, 0, 1], ["background", "kidney"])
+    >>> round(scores.accuracy, 3), [c.recall for c in scores.classes]
+    (0.667, [1.0, 0.5])
+    """
+    return scores_of(confusion(targets, answers, len(classes)), classes)
+
+
+def confusion(
+    targets: npt.ArrayLike, answers: npt.ArrayLike, n_classes: int
+) -> Int64[np.ndarray, "truth answer"]:
+    """Count true classes (rows) against answers (columns); matrices of several recordings add up.
+
+    >>> confusion([0, 1, 1, -1], [0, 1, 0, 1], 2)
+    array([[1, 0],
+           [1, 1]])
+    """
+    true = class_numbers(targets, n_classes, what="targets", lowest=-1)
+    said = class_numbers(answers, n_classes, what="answers", lowest=0)
+    if len(true) != len(said):
+        raise UsageError(
+            f"{len(true)} targets meet {len(said)} answers.", advice="Give one answer for each target."
+        )
+    labelled = true >= 0
+    pairs = true[labelled] * n_classes + said[labelled]
+    return np.bincount(pairs, minlength=n_classes**2).astype(np.int64).reshape(n_classes, n_classes)
+
+
+def scores_of(counts: Int64[np.ndarray, "truth answer"], classes: Sequence[str]) -> Scores:
+    """All scores of a confusion matrix, such as the sum over many recordings."""
+    if counts.shape != (len(classes), len(classes)):
+        raise UsageError(
+            f"A confusion matrix of {counts.shape} does not fit {len(classes)} classes.",
+            advice="Name one class a row.",
+        )
+    if not counts.any():
+        raise UsageError(
+            "No frame is labelled, so there is nothing to score.", advice="Check the label table."
+        )
+    right, support, predicted = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
+    each = tuple(
+        ClassScore(
+            name=name,
+            support=int(support[i]),
+            precision=_share(right[i], predicted[i]),
+            recall=_share(right[i], support[i]),
+            f1=_share(2 * right[i], support[i] + predicted[i]),
+        )
+        for i, name in enumerate(classes)
+    )
+    return Scores(
+        accuracy=float(right.sum() / counts.sum()),
+        balanced_accuracy=float(np.mean([c.recall for c in each if c.recall is not None])),
+        macro_f1=float(np.mean([c.f1 for c in each if c.f1 is not None])),
+        classes=each,
+        confusion=counts,
+    )
+
+
+def class_numbers(
+    values: npt.ArrayLike, n_classes: int, *, what: str, lowest: int = -1
+) -> Int64[np.ndarray, "n"]:
+    """The values as checked class numbers; whole floats are taken, NaN is not."""
+    array = np.asarray(values)
+    if array.ndim != 1 or array.dtype.kind not in "iuf":
+        raise UsageError(
+            f"The {what} have shape {array.shape} and type {array.dtype}.",
+            advice="Give one class number for each frame.",
+        )
+    if array.dtype.kind == "f":
+        if n_nan := int(np.isnan(array).sum()):
+            raise UsageError(
+                f"{n_nan} of {len(array)} {what} are NaN.",
+                advice="Find where the network's answers turn NaN; mark frames without a label with -1.",
+            )
+        if (array != np.round(array)).any():
+            raise UsageError(
+                f"The {what} are no whole numbers.", advice="Give class numbers, not probabilities."
+            )
+    if len(array) and not (lowest <= array.min() and array.max() < n_classes):
+        raise UsageError(
+            f"The {what} go from {array.min():.0f} to {array.max():.0f}; there are {n_classes} classes.",
+            advice=f"Give class numbers from {lowest} to {n_classes - 1}.",
+        )
+    return array.astype(np.int64)
+
+
+def _share(part: np.int64, whole: np.int64) -> float | None:
+    """The quotient; None where there is nothing to divide by."""
+    return float(part / whole) if whole else None

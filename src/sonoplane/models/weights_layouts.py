@@ -1,0 +1,182 @@
+"""The layouts that weights come in: which foreign name is which of ours, and how the numbers differ."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from sonoplane.errors import UsageError, WeightsError
+from sonoplane.models.fit import COUNTER, check_fit, weight_shapes
+from sonoplane.models.plan import BATCH_NORM_EPS, SMALLNET, SONONET, layer_names
+from sonoplane.models.spec import NetworkSpec, network_spec
+
+__all__ = ["LAYOUTS", "Layout", "translate"]
+
+_NORM = ("norm.weight", "norm.bias", "norm.running_mean", "norm.running_var")
+_TORCH = ("0.weight", "1.weight", "1.bias", "1.running_mean", "1.running_var")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Layout:
+    """One way in which somebody names the arrays of a network."""
+
+    title: str
+    family: str
+    """The first part of the network's name in the registry."""
+    names: dict[str, str]
+    """Their name of each of our arrays."""
+    flipped: bool = False
+    """Filters are stored for true convolution, upside down and left to right."""
+    inverse_std: bool = False
+    """1 / sqrt(variance + eps) is stored in place of the variance."""
+
+
+def _lasagne(layers: tuple[str, ...], parts: tuple[str, ...]) -> dict[str, str]:
+    ours = [f"{name}.{part}" for name in layers for part in parts]
+    return {name: f"arr_{index}" for index, name in enumerate(ours)}
+
+
+def _pytorch(body: list[str], head: str) -> dict[str, str]:
+    """`body` holds their name of each 3x3 convolution; the head's are 0 and 3 of one sequence."""
+    ours = ("conv.weight", *_NORM)
+    names: dict[str, str] = {}
+    for name, theirs in zip(layer_names(SONONET), body, strict=False):
+        names |= {f"{name}.{own}": f"{theirs}.{part}" for own, part in zip(ours, _TORCH, strict=True)}
+    for name, first in (("head.0.0", 0), ("head.1.0", 3)):
+        for own, part in zip(ours, _TORCH, strict=True):
+            step, kind = part.split(".")
+            names[f"{name}.{own}"] = f"{head}.{first + int(step)}.{kind}"
+    return names
+
+
+def _own(layers: tuple[str, ...], parts: tuple[str, ...]) -> dict[str, str]:
+    return {f"{name}.{part}": f"{name}.{part}" for name in layers for part in parts}
+
+
+_CONVOLUTIONS = [(block, conv) for block, row in enumerate(SONONET) for conv in range(len(row))]
+
+#: Every layout that is understood.
+LAYOUTS = (
+    Layout(
+        title="SonoNet in Lasagne",
+        family="sononet2d",
+        names=_lasagne(
+            layer_names(SONONET),
+            ("conv.weight", "norm.bias", "norm.weight", "norm.running_mean", "norm.running_var"),
+        ),
+        inverse_std=True,
+    ),
+    Layout(
+        title="SmallNet in Lasagne",
+        family="smallnet",
+        names=_lasagne(layer_names(SMALLNET), ("conv.weight", "conv.bias")),
+        flipped=True,
+    ),
+    Layout(
+        title="SonoNet in PyTorch, `features.<block>.<conv>`",
+        family="sononet2d",
+        names=_pytorch([f"features.{block}.{conv}" for block, conv in _CONVOLUTIONS], "adaption"),
+    ),
+    Layout(
+        title="SonoNet in PyTorch, `_features.<n>`",
+        family="sononet2d",
+        names=_pytorch(
+            [f"_features.{n + block}" for n, (block, _) in enumerate(_CONVOLUTIONS)], "_adaptation"
+        ),
+    ),
+    Layout(
+        title="SonoNet in sonoplane",
+        family="sononet2d",
+        names=_own(layer_names(SONONET), ("conv.weight", *_NORM)),
+    ),
+    Layout(
+        title="SmallNet in sonoplane",
+        family="smallnet",
+        names=_own(layer_names(SMALLNET), ("conv.weight", "conv.bias")),
+    ),
+)
+
+
+def translate(arrays: Mapping[str, np.ndarray]) -> tuple[NetworkSpec, dict[str, np.ndarray], Layout]:
+    """Our names, numbers and spec for foreign arrays; what is missing, surplus or misshapen is named.
+
+    Width, channels and classes are told by the shapes. A prefix that all names of the network share
+    (`model.`, `module.`, `net.`) is taken off, and names outside it (a loss, a metric) are left out.
+    """
+    given = _without_prefix({key: value for key, value in arrays.items() if not key.endswith(COUNTER)})
+    layout = max(LAYOUTS, key=lambda known: _likeness(set(known.names.values()), set(given)))
+    first, last = (layout.names[f"{name}.conv.weight"] for name in ("blocks.0.0.0", "head.1.0"))
+    if _likeness(set(layout.names.values()), set(given)) == 0:
+        raise WeightsError(
+            f"These {len(given)} arrays are of no known layout.",
+            advice="The known ones are: " + "; ".join(known.title for known in LAYOUTS) + ".",
+        )
+    spec = _spec(layout, given.get(first), given.get(last), given)
+    shapes = weight_shapes(spec)
+    check_fit({theirs: shapes[ours] for ours, theirs in layout.names.items()}, given)
+    weights = {ours: _numbers(layout, ours, given[theirs]) for ours, theirs in layout.names.items()}
+    broken = [layout.names[ours] for ours, array in weights.items() if not np.isfinite(array).all()]
+    if broken:
+        raise WeightsError(
+            f"{broken[0]} holds values that are no finite numbers.", advice="Get the file again."
+        )
+    return spec, weights, layout
+
+
+_ROOT = re.compile(r"(?P<prefix>(?:[^.]+\.)*?)(?P<rest>(?:_?features|adaption|_adaptation|blocks|head)\..+)")
+
+
+def _without_prefix(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    matches = {key: _ROOT.fullmatch(key) for key in arrays}
+    prefixes = sorted({match["prefix"] for match in matches.values() if match})
+    if len(prefixes) > 1:
+        raise WeightsError(
+            f"The file holds several networks: {', '.join(prefix or '(bare)' for prefix in prefixes)}.",
+            advice="Save the state of one of them alone, and import that.",
+        )
+    prefix = prefixes[0] if prefixes else ""
+    return {key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)}
+
+
+def _likeness(theirs: set[str], given: set[str]) -> float:
+    return len(theirs & given) / len(theirs | given)
+
+
+def _spec(
+    layout: Layout, first: np.ndarray | None, last: np.ndarray | None, given: Mapping[str, np.ndarray]
+) -> NetworkSpec:
+    """Width, channels and classes, by the shapes of the first and the last convolution."""
+    if first is None or last is None:
+        missing = [name for name in layout.names.values() if name not in given]
+        raise WeightsError(
+            f"The weights look like {layout.title}, but {', '.join(missing[:4])} "
+            f"{'is' if len(missing) == 1 else 'are'} missing ({len(missing)} in all).",
+            advice="Save the whole network, its last layer included.",
+        )
+    if first.ndim != 4 or last.ndim != 4:
+        raise WeightsError(
+            f"The weights look like {layout.title}, but its first or last convolution is not 2D.",
+            advice="Only 2D networks can be imported from this layout.",
+        )
+    try:
+        return network_spec(
+            f"{layout.family}-{first.shape[0]}", n_classes=last.shape[0], in_channels=first.shape[1]
+        )
+    except UsageError as error:
+        raise WeightsError(error.message, advice=error.advice) from error
+
+
+def _numbers(layout: Layout, name: str, array: np.ndarray) -> np.ndarray:
+    """Our numbers for theirs, in float32."""
+    if not np.issubdtype(array.dtype, np.floating):
+        raise WeightsError(
+            f"{layout.names[name]} holds {array.dtype}, not floating-point numbers.",
+            advice="Save the weights as float32, not quantized.",
+        )
+    if layout.inverse_std and name.endswith("running_var"):
+        with np.errstate(divide="ignore"):
+            array = np.asarray(array, np.float64) ** -2 - BATCH_NORM_EPS
+    if layout.flipped and name.endswith("conv.weight"):
+        array = array[:, :, ::-1, ::-1]
+    return np.array(array, np.float32, order="C")

@@ -1,0 +1,135 @@
+"""Say what recordings show, and hand over the frames worth seeing."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sonoplane.errors import DamagedRecording, SonoplaneError, UsageError
+from sonoplane.frames.cleaning import clean
+from sonoplane.inference.backends import Backend, BackendChoice, open_backend
+from sonoplane.inference.keyframes import KeyFrameChooser
+from sonoplane.inference.predictor import Predictor
+from sonoplane.inference.timeline import TimelineBuilder, recording_label, segments
+from sonoplane.models.bundle import Bundle
+from sonoplane.records import Findings, Recording, Timeline
+from sonoplane.report.folder import Failure, IndexEntry, write_index, write_report
+from sonoplane.steps.progress import progress, say
+from sonoplane.steps.recipe import Recipe
+from sonoplane.video.discovery import find_recordings
+from sonoplane.video.opening import open_recording
+from sonoplane.video.pseudonyms import Pseudonyms
+
+__all__ = ["Predicted", "predict", "predict_all"]
+
+
+def predict(
+    recording: Recording,
+    *,
+    bundle: Bundle,
+    backend: Backend,
+    recipe: Recipe,
+    on_frame: Callable[[int, int | None], None] = lambda done, total: None,
+) -> tuple[Findings, Timeline]:
+    """Say what one recording shows, frame by frame and as a whole; memory does not grow with its length."""
+    card = bundle.card
+    frames = clean(
+        recording,
+        card_box=card.fixed_box(height=recording.height, width=recording.width),
+        settings=recipe.region,
+    )
+    builder = TimelineBuilder(recording.id, card.classes, recording.fps)
+    chooser = KeyFrameChooser(card.classes, card.protocol, recipe.keyframes)
+    notes: list[str] = []
+    seen_by = Predictor(card, backend, batch=recipe.backend.batch)
+    for count, seen in enumerate(seen_by.watch(frames.read(), frames.region.box), start=1):
+        builder.add(seen)
+        chooser.add(seen)
+        if seen.frame.note:
+            notes.append(f"Frame {seen.frame.index}: {seen.frame.note}")
+        on_frame(count, recording.n_frames)
+    timeline = builder.build()
+    if not timeline.n_frames:
+        raise DamagedRecording("No frame could be read from it.", advice="Export it again from its source.")
+    runs = segments(timeline)
+    left_out = None if recipe.findings.background_is_a_view else card.background
+    label, probability = recording_label(timeline, left_out)
+    keyframes = chooser.choose(runs)
+    found = tuple(plane for plane in card.protocol if any(k.label == plane for k in keyframes))
+    findings = Findings(
+        recording=recording.id,
+        n_frames=timeline.n_frames,
+        fps=recording.fps,
+        classes=card.classes,
+        background=card.background,
+        label=label,
+        probability=probability,
+        segments=runs,
+        keyframes=keyframes,
+        found=found,
+        missing=tuple(plane for plane in card.protocol if plane not in found),
+        height=recording.height,
+        width=recording.width,
+        region=frames.region,
+        facts=recording.facts,
+        warnings=(*frames.warnings, *notes),
+        bundle=bundle.name_record,
+        backend=backend.name,
+        precision=backend.precision,
+        settings=recipe.model_dump(include={"region", "backend", "findings", "keyframes"}),
+    )
+    return findings, timeline
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Predicted:
+    """What became of many recordings."""
+
+    done: tuple[IndexEntry, ...]
+    failures: tuple[Failure, ...]
+
+
+def predict_all(
+    paths: Sequence[Path],
+    *,
+    bundle: Bundle,
+    out: Path,
+    recipe: Recipe,
+    backend: BackendChoice = "auto",
+    logits: bool = False,
+    on_done: Callable[[Findings, Timeline], None] = lambda findings, timeline: None,
+) -> Predicted:
+    """Predict every recording below `paths` and write what they show into `out`.
+
+    A recording that cannot be read is listed and the others go on. The list of all is written even when the
+    work is interrupted.
+
+    Raises:
+        UsageError: there is no recording below `paths`, or `out` cannot be written to.
+        BundleError, MissingExtra: the bundle's network cannot be run here.
+    """
+    runner = open_backend(bundle, backend, recipe.backend)
+    found = find_recordings(paths)
+    if not found:
+        raise UsageError("No recording was found.", advice="Name files, or a folder that holds recordings.")
+    pseudonyms = Pseudonyms.fresh()
+    done: list[IndexEntry] = []
+    failures: list[Failure] = []
+    try:
+        for number, (path, name) in enumerate(((f.path, f.id) for f in found), start=1):
+            title = f"{name} ({number} of {len(found)})"
+            try:
+                with progress(title, "frames") as tell:
+                    recording = open_recording(path, recording_id=name, pseudonyms=pseudonyms)
+                    findings, timeline = predict(
+                        recording, bundle=bundle, backend=runner, recipe=recipe, on_frame=tell
+                    )
+                write_report(findings, timeline, out, logits=logits)
+            except SonoplaneError as error:
+                failures.append(Failure(recording=name, reason=error.message, what_to_do=error.advice))
+                say(f"{name}: {error}")
+            else:
+                done.append(IndexEntry.of(findings))
+                on_done(findings, timeline)
+    finally:
+        write_index(out, done, failures)
+    return Predicted(done=tuple(done), failures=tuple(failures))

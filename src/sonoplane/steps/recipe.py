@@ -1,0 +1,92 @@
+"""One TOML file with the settings of every step; a setting's docstring is its help."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sonoplane.clips.splits_settings import SplitSettings
+from sonoplane.errors import UsageError
+from sonoplane.frames.region_settings import RegionSettings
+from sonoplane.inference.settings import BackendSettings, FindingsSettings, KeyFrameSettings
+from sonoplane.training.settings import (
+    AugmentationSettings,
+    InputSettings,
+    NetworkSettings,
+    TrainingSettings,
+)
+
+__all__ = ["Recipe", "layered", "read_recipe"]
+
+
+class Recipe(BaseModel):
+    """The settings of every step, section by section; what is not given has its default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    region: RegionSettings = Field(default_factory=RegionSettings)
+    """How the ultrasound region is found."""
+    input: InputSettings = Field(default_factory=InputSettings)
+    """What a network is given of each frame."""
+    split: SplitSettings = Field(default_factory=SplitSettings)
+    """How patients are split."""
+    network: NetworkSettings = Field(default_factory=NetworkSettings)
+    """Which network is trained."""
+    training: TrainingSettings = Field(default_factory=TrainingSettings)
+    """How it learns."""
+    augmentation: AugmentationSettings = Field(default_factory=AugmentationSettings)
+    """How training frames are varied."""
+    backend: BackendSettings = Field(default_factory=BackendSettings)
+    """How the network runs in prediction."""
+    findings: FindingsSettings = Field(default_factory=FindingsSettings)
+    """How frames become an answer for the recording."""
+    keyframes: KeyFrameSettings = Field(default_factory=KeyFrameSettings)
+    """Which frames a physician is shown."""
+
+
+def read_recipe(path: Path) -> dict[str, Any]:
+    """The settings that a recipe file gives, as written.
+
+    Raises:
+        UsageError: there is no such file, or it is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(
+            f"The recipe '{path.name}' cannot be read: {error.strerror}.", advice="Check its path."
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"The recipe '{path.name}' is not TOML: {error}.", advice="Mend that line."
+        ) from error
+
+
+def layered(*layers: Mapping[str, Any]) -> Recipe:
+    """One recipe from several, the later ones winning setting by setting.
+
+    >>> layered({"keyframes": {"per_plane": 5, "min_run": 1}}, {"keyframes": {"per_plane": 2}}).keyframes.per_plane
+    2
+
+    Raises:
+        UsageError: a section or a setting is unknown or out of range.
+    """
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        for section, settings in layer.items():
+            if isinstance(settings, Mapping):
+                merged[section] = {**merged.get(section, {}), **settings}
+            else:
+                merged[section] = settings
+    try:
+        return Recipe.model_validate(merged)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        advice = "Known sections: " + ", ".join(Recipe.model_fields) + "."
+        known = Recipe.model_fields.get(str(first["loc"][0]))
+        if known is not None and known.annotation is not None and len(first["loc"]) > 1:
+            advice = f"Known settings there: {', '.join(known.annotation.model_fields)}."
+        raise UsageError(f"Recipe setting '{where}': {first['msg']}.", advice=advice) from error

@@ -1,0 +1,191 @@
+"""Train a network on labelled frames and keep the weights of its lowest validation loss."""
+
+import logging
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as lightning
+import torch
+from jaxtyping import Float32, Int64
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from torch.utils.data import DataLoader
+
+from sonoplane.errors import UsageError
+from sonoplane.models.card import Card
+from sonoplane.models.network import PlaneNetwork
+from sonoplane.training.frames_dataset import Batch, FrameDataset
+from sonoplane.training.module import FrameClassifier
+from sonoplane.training.settings import AugmentationSettings, TrainingSettings
+
+__all__ = ["EpochLine", "Fitted", "fit"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EpochLine:
+    """What one epoch came to."""
+
+    epoch: int
+    """From 1."""
+    epochs: int
+    train_loss: float
+    val_loss: float
+    val_accuracy: float
+    frames_per_s: float
+    best: bool
+    """The lowest validation loss so far."""
+
+    def __str__(self) -> str:
+        return (
+            f"epoch {self.epoch}/{self.epochs}  loss {self.train_loss:.3f}  "
+            f"validation loss {self.val_loss:.3f}, accuracy {self.val_accuracy:.3f}  "
+            f"{self.frames_per_s:.0f} frames/s{'  best' if self.best else ''}"
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fitted:
+    """A trained network and how it came about."""
+
+    network: PlaneNetwork = field(repr=False)
+    history: tuple[dict[str, float], ...]
+    best_epoch: int
+    """From 1."""
+
+
+def fit(
+    network: PlaneNetwork,
+    card: Card,
+    train: FrameDataset,
+    validation: FrameDataset,
+    *,
+    training: TrainingSettings,
+    augmentation: AugmentationSettings,
+    on_step: Callable[[int, int], None] = lambda done, total: None,
+    on_epoch: Callable[[EpochLine], None] = lambda line: None,
+) -> Fitted:
+    """Train `network`; `on_step` hears of every batch, `on_epoch` of every epoch.
+
+    Raises:
+        UsageError: there is nothing to train or to validate on.
+    """
+    for part, data in (("training", train), ("validation", validation)):
+        if not len(data):
+            raise UsageError(
+                f"No labelled frame is left for {part}.",
+                advice="Label recordings of more patients, or change the split's fractions.",
+            )
+    module = FrameClassifier(
+        network,
+        card,
+        training=training,
+        augmentation=augmentation,
+        class_weights=_class_weights(train.targets, len(card.classes), training.class_weights),
+    )
+    order = torch.Generator().manual_seed(training.seed)
+    with TemporaryDirectory() as folder, _quiet():
+        best = ModelCheckpoint(dirpath=folder, monitor="val_loss", mode="min", save_weights_only=True)
+        trainer = lightning.Trainer(
+            max_epochs=training.epochs,
+            precision="bf16-mixed" if training.precision == "bf16" else "32-true",
+            callbacks=[
+                best,
+                EarlyStopping(monitor="val_loss", mode="min", patience=training.patience),
+                _Telling(on_step, on_epoch),
+            ],
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            gradient_clip_val=1.0,
+        )
+        trainer.fit(
+            module,
+            DataLoader(
+                train,
+                batch_size=training.batch,
+                shuffle=True,
+                generator=order,
+                collate_fn=_as_is,
+                drop_last=len(train) > training.batch,
+            ),
+            DataLoader(validation, batch_size=training.batch, collate_fn=_as_is),
+        )
+        state = torch.load(best.best_model_path, weights_only=True)["state_dict"]
+    module.load_state_dict(state)
+    losses = [row["val_loss"] for row in module.history]
+    return Fitted(
+        network=network.eval(), history=tuple(module.history), best_epoch=int(np.argmin(losses)) + 1
+    )
+
+
+def _as_is(batch: Any) -> Batch:
+    """The data set makes whole batches itself."""
+    made: Batch = batch
+    return made
+
+
+def _class_weights(
+    targets: Int64[np.ndarray, "frames"], n_classes: int, weigh: bool
+) -> Float32[torch.Tensor, "classes"]:
+    """Inverse class frequency, with mean 1 over the frames; absent classes weigh 1."""
+    counts = np.bincount(targets, minlength=n_classes)
+    if not weigh:
+        return torch.ones(n_classes)
+    present = np.count_nonzero(counts)
+    weights = np.where(counts, len(targets) / (present * np.maximum(counts, 1)), 1.0)
+    return torch.tensor(weights, dtype=torch.float32)
+
+
+class _Telling(lightning.Callback):
+    """Says how far training has come."""
+
+    def __init__(self, on_step: Callable[[int, int], None], on_epoch: Callable[[EpochLine], None]) -> None:
+        self._on_step = on_step
+        self._on_epoch = on_epoch
+        self._began = 0.0
+        self._best = float("inf")
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, module: Any) -> None:
+        self._began = time.monotonic()
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, *rest: Any) -> None:
+        batches = int(trainer.num_training_batches)
+        self._on_step(trainer.global_step, batches * int(trainer.max_epochs or 1))
+
+    def on_validation_end(self, trainer: lightning.Trainer, module: Any) -> None:
+        row = module.history[-1]
+        loader: Any = trainer.train_dataloader
+        self._on_epoch(
+            EpochLine(
+                epoch=trainer.current_epoch + 1,
+                epochs=int(trainer.max_epochs or 1),
+                train_loss=row["train_loss"],
+                val_loss=row["val_loss"],
+                val_accuracy=row["val_accuracy"],
+                frames_per_s=len(loader.dataset) / (time.monotonic() - self._began),
+                best=row["val_loss"] < self._best,
+            )
+        )
+        self._best = min(self._best, row["val_loss"])
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the training framework's own talk, and its advice on loader workers, out of the output."""
+    loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning.pytorch")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

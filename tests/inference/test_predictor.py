@@ -1,0 +1,71 @@
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from sonoplane.errors import DamagedRecording
+from sonoplane.inference.predictor import Predictor
+from sonoplane.models.card import Card
+from sonoplane.records import Box, Frame
+
+CARD = Card(classes=("dark", "bright"), size=(8, 8))
+BOX = Box(left=0, top=0, right=16, bottom=16)
+
+
+class Brightness:
+    """A network that knows one thing, and how many frames it is given at a time."""
+
+    name, precision = "test", "float32"
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def __call__(self, inputs: np.ndarray) -> np.ndarray:
+        self.batches.append(len(inputs))
+        return np.stack([inputs[:, 0, 0, 0], inputs[:, 0, -1, -1]], axis=1).astype(np.float32)
+
+
+def sweep(n: int, read: list[int] | None = None) -> Iterator[Frame]:
+    for index in range(n):
+        if read is not None:
+            read.append(index)
+        yield Frame(index=index, time_s=None, image=np.full((16, 16), index % 256, np.uint8))
+
+
+@pytest.mark.parametrize("n", [0, 1, 8, 9, 30])
+def test_every_frame_comes_back_once_and_in_order(n: int) -> None:
+    backend = Brightness()
+    seen = list(Predictor(CARD, backend, batch=8).watch(sweep(n), BOX))
+    assert [one.frame.index for one in seen] == list(range(n))
+    assert sum(backend.batches) == n
+    assert all(one.logits.shape == (2,) and one.prepared.shape == (8, 8) for one in seen)
+
+
+def test_frames_are_read_only_a_few_batches_ahead() -> None:
+    read: list[int] = []
+    watching = Predictor(CARD, Brightness(), batch=4).watch(sweep(1000, read), BOX)
+    next(watching)
+    time.sleep(0.3)
+    assert len(read) <= 5 * 4
+    watching.close()
+
+
+def test_the_decoding_thread_ends_when_the_caller_stops_early() -> None:
+    watching = Predictor(CARD, Brightness(), batch=4).watch(sweep(1000), BOX)
+    next(watching)
+    watching.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "decode"]
+
+
+def test_an_error_while_reading_rises_after_the_frames_before_it() -> None:
+    def damaged() -> Iterator[Frame]:
+        yield from sweep(5)
+        raise DamagedRecording("It ends in the middle.")
+
+    seen = []
+    with pytest.raises(DamagedRecording, match="ends in the middle"):
+        for one in Predictor(CARD, Brightness(), batch=2).watch(damaged(), BOX):
+            seen.append(one.frame.index)
+    assert seen == [0, 1, 2, 3]

@@ -1,0 +1,253 @@
+"""Foreign weights: known layouts are renamed exactly, everything else is refused by name."""
+
+import pickle
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+import torch
+from torch import Tensor, nn
+
+from sonoplane.errors import UsageError, WeightsError
+from sonoplane.models.card import Card, builtin_card
+from sonoplane.models.registry import build, load_weights, network_spec, weights_of
+from sonoplane.models.weights import import_weights, list_known
+
+CLASSES = ("a", "b", "c")
+CARD = Card(classes=CLASSES, size=(32, 32))
+PLAN = [4, 4, "M", 8, 8, "M", 16, 16, 16, "M", 32, 32, 32, "M", 32, 32, 32]
+
+
+def block(n_in: int, n_out: int) -> nn.Sequential:
+    conv = nn.Conv2d(n_in, n_out, 3, padding=1, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(n_out, eps=1e-4), nn.ReLU())
+
+
+class Flat(nn.Module):
+    """The layout `_features.<n>.<0|1>` with `_adaptation`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        before = 1
+        for width in PLAN:
+            layers.append(nn.MaxPool2d(2) if width == "M" else block(before, int(width)))
+            before = before if width == "M" else int(width)
+        self._features = nn.Sequential(*layers)
+        self._adaptation = head()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._adaptation(self._features(x)).mean(dim=(2, 3))
+
+
+class Nested(nn.Module):
+    """The layout `features.<block>.<conv>.<0|1>` with `adaption`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        blocks: list[list[nn.Module]] = [[]]
+        before = 1
+        for width in PLAN:
+            if width == "M":
+                blocks[-1].append(nn.MaxPool2d(2))
+                blocks.append([])
+            else:
+                blocks[-1].append(block(before, int(width)))
+                before = int(width)
+        self.features = nn.Sequential(*(nn.Sequential(*layers) for layers in blocks))
+        self.adaption = head()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.adaption(self.features(x)).mean(dim=(2, 3))
+
+
+def head() -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(32, 16, 1, bias=False),
+        nn.BatchNorm2d(16, eps=1e-4),
+        nn.ReLU(),
+        nn.Conv2d(16, 3, 1, bias=False),
+        nn.BatchNorm2d(3, eps=1e-4),
+    )
+
+
+def lived_in(network: nn.Module) -> nn.Module:
+    """With batch norm statistics and parameters that are all different."""
+    torch.manual_seed(0)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for values in (module.weight, module.running_var):
+                values.data.uniform_(0.5, 1.5)
+            for values in (module.bias, module.running_mean):
+                values.data.normal_(0, 0.1)
+    return network.eval()
+
+
+def answers_alike(path: Path, original: nn.Module) -> None:
+    spec, weights, card = import_weights(path, card=CARD)
+    assert (spec.name, spec.n_classes, card) == ("sononet2d-4", 3, CARD)
+    network = build(spec)
+    load_weights(network, weights)
+    x = torch.randn(2, 1, 32, 48)
+    assert torch.allclose(network.eval()(x), original(x), atol=1e-5)
+
+
+@pytest.mark.parametrize("foreign", [Flat, Nested])
+@pytest.mark.parametrize("prefix", ["", "model.", "module.net."])
+def test_both_pytorch_layouts_answer_alike_whatever_their_prefix(
+    tmp_path: Path, foreign: type[nn.Module], prefix: str
+) -> None:
+    original = lived_in(foreign())
+    state = {prefix + name: value for name, value in original.state_dict().items()}
+    torch.save(state, tmp_path / "w.pth")
+    answers_alike(tmp_path / "w.pth", original)
+
+
+def test_a_lightning_checkpoint_is_read_and_its_loss_left_out(tmp_path: Path) -> None:
+    original = lived_in(Flat())
+    state = {f"model.{name}": value for name, value in original.state_dict().items()}
+    state["criterion.weight"] = torch.ones(3)
+    torch.save({"epoch": 3, "state_dict": state, "hyper_parameters": {"lr": 0.1}}, tmp_path / "w.ckpt")
+    answers_alike(tmp_path / "w.ckpt", original)
+
+
+def test_our_own_layout_reads_back(tmp_path: Path) -> None:
+    for name in ("sononet2d-4", "smallnet-4"):
+        weights = weights_of(build(network_spec(name, n_classes=3)))
+        safetensors.numpy.save_file(weights, tmp_path / "w.safetensors")
+        spec, again, _ = import_weights(tmp_path / "w.safetensors", card=CARD)
+        assert spec.name == name
+        assert all(np.array_equal(again[key], weights[key]) for key in weights)
+
+
+def test_missing_surplus_and_misshapen_arrays_are_named(tmp_path: Path) -> None:
+    state = Flat().state_dict()
+    del state["_features.3.0.weight"]
+    state["_features.1.0.weight"] = torch.zeros(4, 4, 5, 5)
+    state["_features.99.0.weight"] = torch.zeros(1)
+    torch.save(state, tmp_path / "w.pth")
+    with pytest.raises(WeightsError) as caught:
+        import_weights(tmp_path / "w.pth", card=CARD)
+    assert "missing: _features.3.0.weight" in str(caught.value)
+    assert "surplus: _features.99.0.weight" in str(caught.value)
+    assert "_features.1.0.weight (4, 4, 5, 5) instead of (4, 4, 3, 3)" in str(caught.value)
+
+
+def test_a_network_without_its_head_is_refused_by_name(tmp_path: Path) -> None:
+    state = {name: value for name, value in Nested().state_dict().items() if "adaption" not in name}
+    torch.save(state, tmp_path / "w.pth")
+    with pytest.raises(WeightsError, match=r"adaption\.0\.weight.*missing"):
+        import_weights(tmp_path / "w.pth", card=CARD)
+
+
+def test_two_networks_in_one_file_are_refused(tmp_path: Path) -> None:
+    state = {
+        f"{who}.{name}": value for who in ("model", "ema") for name, value in Flat().state_dict().items()
+    }
+    torch.save(state, tmp_path / "w.pth")
+    with pytest.raises(WeightsError, match=r"several networks: ema\., model\."):
+        import_weights(tmp_path / "w.pth", card=CARD)
+
+
+class Bomb:
+    """Would make a file if it were ever unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.touch, (self.path,)
+
+
+def test_nothing_in_a_foreign_file_is_ever_run(tmp_path: Path) -> None:
+    bomb = Bomb(tmp_path / "ran")
+    torch.save({"state_dict": bomb}, tmp_path / "w.pth")
+    (tmp_path / "w.ckpt").write_bytes(pickle.dumps(bomb))
+    np.savez(tmp_path / "w.npz", arr_0=np.array([bomb], dtype=object))
+    for name in ("w.pth", "w.ckpt", "w.npz"):
+        with pytest.raises(WeightsError, match=name):
+            import_weights(tmp_path / name, card=CARD)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("ending", [".npz", ".pth", ".ckpt", ".safetensors"])
+@pytest.mark.parametrize("data", [b"", b"hello", b"PK\x03\x04broken", b"\x80\x02broken"])
+def test_a_damaged_file_is_refused_without_its_folder_in_the_message(
+    tmp_path: Path, ending: str, data: bytes
+) -> None:
+    (tmp_path / f"w{ending}").write_bytes(data)
+    with pytest.raises(WeightsError) as caught:
+        import_weights(tmp_path / f"w{ending}", card=CARD)
+    assert caught.value.advice
+    assert str(tmp_path) not in str(caught.value)
+
+
+def test_unknown_kinds_and_missing_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"Known are \.npz"):
+        import_weights(tmp_path / "w.h5")
+    with pytest.raises(UsageError, match="no file"):
+        import_weights(tmp_path / "w.npz")
+    np.savez(tmp_path / "w.npz", weird=np.zeros(3))
+    with pytest.raises(WeightsError, match="no known layout"):
+        import_weights(tmp_path / "w.npz", card=CARD)
+
+
+def lasagne(n_classes: int) -> dict[str, np.ndarray]:
+    """A SonoNet of width 4 as Lasagne saves it."""
+    rng = np.random.default_rng(0)
+    widths = [1, 4, 4, 8, 8, 16, 16, 16, 32, 32, 32, 32, 32, 32, 16, n_classes]
+    arrays: list[np.ndarray] = []
+    for layer, (before, after) in enumerate(pairwise(widths)):
+        size = 3 if layer < 13 else 1
+        arrays += [rng.normal(size=(after, before, size, size)), *rng.uniform(0.5, 1, (4, after))]
+    return {f"arr_{index}": array.astype(np.float32) for index, array in enumerate(arrays)}
+
+
+def test_lasagne_keeps_the_inverse_of_the_deviation(tmp_path: Path) -> None:
+    arrays = lasagne(3)
+    np.savez(tmp_path / "w.npz", **arrays)
+    spec, weights, _ = import_weights(tmp_path / "w.npz", card=CARD)
+    assert spec.name == "sononet2d-4"
+    assert np.array_equal(weights["blocks.0.0.0.norm.bias"], arrays["arr_1"])
+    assert np.array_equal(weights["blocks.0.0.0.norm.weight"], arrays["arr_2"])
+    assert np.allclose(weights["head.1.0.norm.running_var"] + 1e-4, arrays["arr_74"] ** -2.0)
+
+
+def test_a_truncated_lasagne_file_is_refused_by_name(tmp_path: Path) -> None:
+    arrays = lasagne(3)
+    del arrays["arr_74"]
+    np.savez(tmp_path / "w.npz", **arrays)
+    with pytest.raises(WeightsError, match="missing: arr_74"):
+        import_weights(tmp_path / "w.npz", card=CARD)
+
+
+def test_values_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "w.npz", **lasagne(3) | {"arr_74": np.zeros(3, np.float32)})
+    with pytest.raises(WeightsError, match="arr_74 holds values"):
+        import_weights(tmp_path / "w.npz", card=CARD)
+
+
+def test_an_unknown_head_needs_a_card_and_its_classes(tmp_path: Path) -> None:
+    np.savez(tmp_path / "w.npz", **lasagne(3))
+    for classes in (None, CLASSES):
+        with pytest.raises(WeightsError, match=r"--classes .* --card"):
+            import_weights(tmp_path / "w.npz", classes=classes)
+    card = import_weights(
+        tmp_path / "w.npz", card=builtin_card("fetal"), classes=["x", "y", "Background"]
+    ).card
+    assert (card.classes, card.background, card.size) == (("x", "y", "Background"), "Background", (224, 288))
+    with pytest.raises(WeightsError, match="answer 3 classes, but 2 are named"):
+        import_weights(tmp_path / "w.npz", card=CARD, classes=["x", "y"])
+    with pytest.raises(WeightsError, match="not of sononet2d-16"):
+        import_weights(tmp_path / "w.npz", card=CARD, name="sononet2d-16")
+
+
+def test_known_weights_say_licence_citation_and_address() -> None:
+    for weights in list_known():
+        assert weights.license == "Apache-2.0"
+        assert "Baumgartner" in weights.citation
+        assert weights.url.startswith("https://raw.githubusercontent.com/baumgach/SonoNet-weights/6c4df399")
+        assert network_spec(weights.network, n_classes=14)
+        assert builtin_card(weights.card)
