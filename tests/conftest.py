@@ -16,3 +16,10 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the real recordings are not here: set SONOPLANE_SHARED_DATA to their folder")
     return folder
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show the table of real recordings that were opened, in parallel runs too."""
+    from tests.video.opened_table import print_table
+
+    print_table(terminalreporter)

@@ -1,6 +1,7 @@
 """The command line: one command per step."""
 
 import json
+import logging
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -329,10 +330,18 @@ def demo(*, out: Path = Path("demo-output"), patients: int = 24, seed: int = 0, 
     return 0
 
 
+_TRAIN = "Run `pip install 'sonoplane[train]'`."
+#: What is not in the plain install, and how to get it.
+_EXTRAS = {"torch": _TRAIN, "pytorch_lightning": _TRAIN, "onnx": _TRAIN, "onnxscript": _TRAIN}
+
+
 def main() -> None:
     """Run the command line: errors as one line, exit status as the manual says."""
     tokens = sys.argv[1:]
     debug = "--debug" in tokens
+    if debug:
+        logging.basicConfig(level=logging.WARNING)
+        logging.getLogger("sonoplane").setLevel(logging.DEBUG)
     try:
         status = app([token for token in tokens if token != "--debug"], result_action="return_value")
     except KeyboardInterrupt:
@@ -344,6 +353,12 @@ def main() -> None:
         if debug:
             raise
         _complain(f"sonoplane: {error}")
+        status = 2
+    except ModuleNotFoundError as error:
+        if debug or error.name is None:
+            raise
+        advice = _EXTRAS.get(error.name, "Install sonoplane again.")
+        _complain(f"sonoplane: This needs {error.name}, which is not installed. {advice}")
         status = 2
     except Exception as error:
         if debug:

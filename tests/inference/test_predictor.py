@@ -64,8 +64,7 @@ def test_an_error_while_reading_rises_after_the_frames_before_it() -> None:
         yield from sweep(5)
         raise DamagedRecording("It ends in the middle.")
 
-    seen = []
+    watching = Predictor(CARD, Brightness(), batch=2).watch(damaged(), BOX)
+    assert [next(watching).frame.index for _ in range(4)] == [0, 1, 2, 3]
     with pytest.raises(DamagedRecording, match="ends in the middle"):
-        for one in Predictor(CARD, Brightness(), batch=2).watch(damaged(), BOX):
-            seen.append(one.frame.index)
-    assert seen == [0, 1, 2, 3]
+        next(watching)

@@ -133,6 +133,15 @@ def test_jpeg_of_12_bits_is_decoded(tmp_path: Path) -> None:
     assert image.max() == round(264 * 255 / 4095)
 
 
+def test_a_stream_that_gdcm_cannot_bear_is_damage(tmp_path: Path) -> None:
+    path = relabelled("MR_small_jpeg_ls_lossless.dcm", tmp_path)
+    content = path.read_bytes()
+    at = content.index(b"\xff\xf7") + 4
+    path.write_bytes(content[:at] + b"\xf1" + content[at + 1 :])  # 241 bits a sample
+    with pytest.raises(DamagedRecording, match="Frame 0 "):
+        first(path)
+
+
 def relabelled(name: str, folder: Path) -> Path:
     """A file of pydicom with its modality set to ultrasound."""
     found = get_testdata_file(name, download=False)

@@ -22,6 +22,7 @@ def sharpness(image: Image) -> float:
 
     Gain does not change it; motion blur and defocus lower it. A frame of one value has none.
 
+    >>> import numpy as np
     >>> edges = np.tile(np.array([[0, 255], [255, 0]], np.uint8), (8, 8))
     >>> sharpness(edges) > sharpness(cv2.blur(edges, (3, 3)))
     True

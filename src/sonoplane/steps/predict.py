@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sonoplane.errors import DamagedRecording, SonoplaneError, UsageError
+from sonoplane.errors import DamagedRecording, UsageError
 from sonoplane.frames.cleaning import clean
 from sonoplane.inference.backends import Backend, BackendChoice, open_backend
 from sonoplane.inference.keyframes import KeyFrameChooser
@@ -13,6 +13,7 @@ from sonoplane.inference.timeline import TimelineBuilder, recording_label, segme
 from sonoplane.models.bundle import Bundle
 from sonoplane.records import Findings, Recording, Timeline
 from sonoplane.report.folder import Failure, IndexEntry, write_index, write_report
+from sonoplane.steps.failures import failure_of
 from sonoplane.steps.progress import progress, say
 from sonoplane.steps.recipe import Recipe
 from sonoplane.video.discovery import find_recordings
@@ -32,14 +33,16 @@ def predict(
 ) -> tuple[Findings, Timeline]:
     """Say what one recording shows, frame by frame and as a whole; memory does not grow with its length."""
     card = bundle.card
-    frames = clean(
-        recording,
-        card_box=card.fixed_box(height=recording.height, width=recording.width),
-        settings=recipe.region,
-    )
+    card_box = card.fixed_box(height=recording.height, width=recording.width)
+    frames = clean(recording, card_box=card_box, settings=recipe.region)
+    notes = []
+    if card.crop and card_box is None:
+        notes.append(
+            f"The network's own crop is not for frames of {recording.height} x {recording.width}; "
+            "the ultrasound region that was found took its place."
+        )
     builder = TimelineBuilder(recording.id, card.classes, recording.fps)
     chooser = KeyFrameChooser(card.classes, card.protocol, recipe.keyframes)
-    notes: list[str] = []
     seen_by = Predictor(card, backend, batch=recipe.backend.batch)
     for count, seen in enumerate(seen_by.watch(frames.read(), frames.region.box), start=1):
         builder.add(seen)
@@ -124,9 +127,10 @@ def predict_all(
                         recording, bundle=bundle, backend=runner, recipe=recipe, on_frame=tell
                     )
                 write_report(findings, timeline, out, logits=logits)
-            except SonoplaneError as error:
-                failures.append(Failure(recording=name, reason=error.message, what_to_do=error.advice))
-                say(f"{name}: {error}")
+            except Exception as error:
+                failure = failure_of(name, error)
+                failures.append(failure)
+                say(f"{name}: {failure.reason} {failure.what_to_do}")
             else:
                 done.append(IndexEntry.of(findings))
                 on_done(findings, timeline)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sonoplane.clips.labels import read_labels
 from sonoplane.clips.splits import audit, patient_of, split_by_patient
-from sonoplane.errors import LabelError, SonoplaneError, UsageError
+from sonoplane.errors import LabelError, UsageError
 from sonoplane.frames.archive_writer import ArchiveWriter, create_archive
 from sonoplane.frames.cleaning import clean
 from sonoplane.frames.entries import facts_of
@@ -17,6 +17,7 @@ from sonoplane.models.card import Card
 from sonoplane.models.normalization import Normalization
 from sonoplane.records import Label, Recording
 from sonoplane.report.folder import Failure
+from sonoplane.steps.failures import failure_of
 from sonoplane.steps.progress import progress, say
 from sonoplane.steps.recipe import Recipe
 from sonoplane.training.settings import InputSettings
@@ -127,9 +128,9 @@ def _open_all(
         name = pseudonyms.of("recording", item.id)
         try:
             recording = open_recording(item.path, recording_id=name, pseudonyms=pseudonyms)
-        except SonoplaneError as error:
-            failures.append(Failure(recording=item.id, reason=error.message, what_to_do=error.advice))
-            say(f"{item.id}: {error}")
+        except Exception as error:
+            failures.append(failure_of(item.id, error))
+            say(f"{item.id}: {failures[-1].reason} {failures[-1].what_to_do}")
             continue
         row = told.get(item.id)
         patient = patient_of(
@@ -182,11 +183,9 @@ def _store_all(
             try:
                 if not writer.has(item.recording.id):
                     _store(writer, item, split[item.recording.id], recipe, card)
-            except SonoplaneError as error:
-                failures.append(
-                    Failure(recording=item.found.id, reason=error.message, what_to_do=error.advice)
-                )
-                say(f"{item.found.id}: {error}")
+            except Exception as error:
+                failures.append(failure_of(item.found.id, error))
+                say(f"{item.found.id}: {failures[-1].reason} {failures[-1].what_to_do}")
             else:
                 yield item
             tell(count, None)

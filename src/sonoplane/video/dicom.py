@@ -91,7 +91,7 @@ def _with_facts(recording: Recording, header: Header, pseudonyms: Pseudonyms) ->
     """The recording with what else may be known of it."""
     regions, odd_regions = read_regions(header.data, height=recording.height, width=recording.width)
     notes = [*header.notes, *recording.warnings, *odd_regions]
-    kind = header.text("SOPClassUID")
+    kind = header.sop_class
     if kind in SINGLE_FRAME_CLASSES and recording.n_frames != 1:
         notes.append("The file is of a single-frame class, but holds several frames: all are used.")
     if kind == VOLUME_CLASS:

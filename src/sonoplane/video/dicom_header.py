@@ -90,6 +90,8 @@ class Header:
 
     data: Dataset = field(repr=False)
     syntax: uid.UID
+    sop_class: str
+    """What kind of object this is; of a header cut short, what the file meta information says."""
     pixels: Span | None
     """None: no pixel data. A length of -1: compressed, up to an end mark."""
     pixel_vr: str = "OW"
@@ -162,11 +164,17 @@ def _read(stream: ByteStream) -> Header:
     return Header(
         data=data,
         syntax=uid.UID(syntax),
+        sop_class=_sop_class(data),
         pixels=pixels,
         pixel_vr=vr,
         file_bytes=stream.seek(0, io.SEEK_END),
         notes=tuple(notes),
     )
+
+
+def _sop_class(data: Dataset) -> str:
+    kinds = [str(data.get("SOPClassUID") or ""), str(data.file_meta.get("MediaStorageSOPClassUID") or "")]
+    return next((kind for kind in kinds if uid_name(kind)), "")
 
 
 def _at_pixels(tag: BaseTag, vr: str | None, length: int) -> bool:
@@ -197,16 +205,17 @@ def _tag(start: bytes, order: Literal["little", "big"]) -> BaseTag:
     return Tag(int.from_bytes(start[:2], order), int.from_bytes(start[2:4], order))
 
 
-def uid_name(value: uid.UID) -> str | None:
+def uid_name(value: str) -> str | None:
     """What DICOM calls this UID; None for one it does not know, which may be private."""
-    return None if value.name == value else value.name
+    name = uid.UID(value, validation_mode=config.IGNORE).name
+    return None if name == value else name
 
 
 def check_ultrasound(header: Header) -> None:
     """Pass ultrasound images; else `NotUltrasound`, or `DamagedRecording` where the pixels are gone."""
-    kind, modality = header.text("SOPClassUID"), header.text("Modality").upper()
+    kind, modality = header.sop_class, header.text("Modality").upper()
     if kind not in ULTRASOUND_CLASSES and modality not in ULTRASOUND_MODALITIES:
-        name = uid_name(uid.UID(kind, validation_mode=config.IGNORE)) or "an object of unknown kind"
+        name = uid_name(kind) or "an object of unknown kind"
         said = f"modality {modality}" if modality.isalnum() and len(modality) <= 16 else "no modality"
         raise NotUltrasound(
             f"The DICOM file is no ultrasound: {name}, {said}.",

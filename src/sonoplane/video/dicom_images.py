@@ -89,7 +89,10 @@ class ImageSource:
 
 
 def open_images(path: Path, header: Header) -> tuple[ImageSource, list[str]]:
-    """The images of a file, without times yet, and what was odd; of none are the pixels decoded."""
+    """The images of a file, without times yet, and what was odd.
+
+    No frame is decoded, save the first where the amount of pixel data contradicts the header.
+    """
     with open_data(path) as stream:
         form, notes = _read_form(header, _true_syntax(stream, header))
         layout, form, odd = _lay_out(stream, header, form)

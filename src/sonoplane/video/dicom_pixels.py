@@ -148,14 +148,16 @@ def _jpeg(data: bytes, form: PixelForm, stream: Stream | None, space: ColorSpace
     """JPEG of 8 bits by libjpeg-turbo in Pillow, of 12 bits by GDCM."""
     if stream is None or stream.components != form.samples:
         raise Undecodable("the frame has other components than the header says")
-    if stream.precision > 8:
+    if stream.precision != 8:
+        if (stream.precision, stream.marker, form.bits_allocated) != (12, 0xC1, 16):
+            raise Undecodable("its stream is not what the header says")
         return _used_bits(_gdcm_12_bit(data, form, stream), form), space
     with PillowImage.open(io.BytesIO(data), formats=("JPEG",)) as image:
         if form.samples == 3 and stream.guess == "ybr":
             if space == "ybr":
-                return np.asarray(image), "rgb"  # libjpeg converts what it takes for YCbCr
+                return np.array(image), "rgb"  # libjpeg converts what it takes for YCbCr
             image.draft("YCbCr", image.size)  # ... unless asked for the samples as they are
-        return np.asarray(image), space
+        return np.array(image), space
 
 
 def _gdcm_12_bit(data: bytes, form: PixelForm, stream: Stream) -> Stored:

@@ -9,7 +9,7 @@ The difficulty is fixed: figures on the phantom are only worth something while n
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import cv2
 import numpy as np
@@ -177,8 +177,8 @@ class PhantomSource:
 
     @property
     def stage(self) -> "Stage":
-        """The simulation, set up anew."""
-        return Stage(self)
+        """The simulation, set up; the last few are kept."""
+        return _stage(self)
 
     def read(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
         """Render frames `start` to `stop` (exclusive; None: to the end)."""
@@ -214,11 +214,11 @@ class Stage:
         canvas = self._canvas
         columns = (x + canvas.half_width_mm) / canvas.mm_per_pixel
         rows = (z - canvas.top_mm) / canvas.mm_per_pixel
-        return cv2.convertMaps(columns.astype(np.float32), rows.astype(np.float32), cv2.CV_16SC2)  # type: ignore[no-any-return] # OpenCV is not typed so closely
+        return cv2.convertMaps(columns.astype(np.float32), rows.astype(np.float32), cv2.CV_16SC2)
 
     @cached_property
     def _scan_map(self) -> tuple[np.ndarray, np.ndarray]:
-        return cv2.convertMaps(*self.sector.scan_map(), cv2.CV_16SC2)  # type: ignore[no-any-return] # likewise
+        return cv2.convertMaps(*self.sector.scan_map(), cv2.CV_16SC2)
 
     @cached_property
     def _scanner(self) -> Scanner:
@@ -241,7 +241,9 @@ class Stage:
         """One frame of the scanner's screen."""
         motion = self.scene.motion(index)
         sector = self.sector
-        tissue = cv2.remap(self._drawn(index), *self._beam_map, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        tissue = cv2.remap(
+            self._drawn(index), *self._beam_map, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
         scatterers = self._scatterers.seen(
             motion.tilt, beams=motion.turn / sector.beam_angle, samples=motion.push_mm / sector.sample_mm
         )
@@ -268,6 +270,11 @@ class Stage:
             for shape in self.scene.shapes(index)
         ]
         return self._canvas.draw(self.scene.ground, shapes)
+
+
+@lru_cache(maxsize=4)
+def _stage(source: PhantomSource) -> Stage:
+    return Stage(source)
 
 
 def _sector(source: PhantomSource) -> Sector:
@@ -297,7 +304,7 @@ def _scene(source: PhantomSource, sector: Sector) -> Scene:
 
 
 def _exam(source: PhantomSource) -> PhantomExam:
-    stage = source.stage
+    stage = Stage(source)
     name = f"p{source.patient:02d}-e{source.exam}"
     patient = f"p{source.patient:02d}"
     settings = source.settings

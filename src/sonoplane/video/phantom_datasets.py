@@ -38,7 +38,9 @@ def write_labels_csv(
         for exam in exams:
             split = (splits or {}).get(exam.patient, "")
             for label in exam.labels:
-                rows.writerow([exam.id, label.start, label.stop, label.label, exam.patient, exam.centre, split])
+                rows.writerow(
+                    [exam.id, label.start, label.stop, label.label, exam.patient, exam.centre, split]
+                )
     return path
 
 

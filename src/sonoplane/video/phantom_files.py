@@ -2,15 +2,16 @@
 
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, cast
 
 import av
 import cv2
 import numpy as np
+from av.video.stream import VideoStream
 from jaxtyping import UInt8
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
-from pydicom.pixels.encoders import JPEG2000LosslessEncoder, RLELosslessEncoder
+from pydicom.pixels.encoders.base import get_encoder
 from pydicom.sequence import Sequence
 from pydicom.uid import (
     UID,
@@ -58,7 +59,9 @@ def write_dicom(exam: PhantomExam, path: Path, *, coding: Coding = "native") -> 
 def write_mp4(exam: PhantomExam, path: Path, *, quality: int = 16) -> Path:
     """Write an exam as H.264 video; `quality` is x264's constant rate factor, where lower is better."""
     options = {"crf": str(quality), "preset": "veryfast", "threads": "1"}
-    return _write_video(exam, path, codec="libx264", pixels="yuv420p", fps=exam.source.settings.fps, options=options)
+    return _write_video(
+        exam, path, codec="libx264", pixels="yuv420p", fps=exam.source.settings.fps, options=options
+    )
 
 
 def write_avi(exam: PhantomExam, path: Path, *, fps: float = 15.0) -> Path:
@@ -136,9 +139,8 @@ def _region(exam: PhantomExam) -> Dataset:
 
 
 def _encoded(image: UInt8[np.ndarray, "height width"], coding: Coding) -> bytes:
-    encoder = RLELosslessEncoder if coding == "rle" else JPEG2000LosslessEncoder
     height, width = image.shape
-    return encoder.encode(
+    return get_encoder(_SYNTAXES[coding]).encode(
         image,
         rows=height,
         columns=width,
@@ -158,7 +160,10 @@ def _write_video(
     path.parent.mkdir(parents=True, exist_ok=True)
     height, width = exam.recording.height, exam.recording.width
     with av.open(str(path), "w", options={"fflags": "+bitexact"}) as container:
-        stream = container.add_stream(codec, rate=Fraction(fps).limit_denominator(1001), options=options)
+        stream = cast(
+            VideoStream,
+            container.add_stream(codec, rate=Fraction(fps).limit_denominator(1001), options=options),
+        )
         stream.width, stream.height, stream.pix_fmt = width + width % 2, height + height % 2, pixels
         stream.codec_context.thread_count = 1
         for frame in exam.recording.frames():

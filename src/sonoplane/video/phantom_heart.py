@@ -120,9 +120,7 @@ class HeartView:
         )
         at = self._sector.place(self._theta, self._depth_mm)
         return [
-            shape.at(
-                posed(shape.points, at=at, angle=self._angle, scale=self._scale, mirror=self._mirror)
-            )
+            shape.at(posed(shape.points, at=at, angle=self._angle, scale=self._scale, mirror=self._mirror))
             for shape in _DRAWN[self._view](self._patient, beat)
         ]
 
@@ -164,38 +162,38 @@ def _left_heart(patient: HeartPatient, beat: _Beat) -> list[Shape]:
     wide, tall = patient.atrium_mm
     grow = 1 + 0.35 * beat.squeeze
     atrium = wobbly(ellipse(wide * grow, tall * grow), np.array(patient.waves), 0.05)
-    atrium = atrium + (0, patient.length_mm + tall * 0.45)
+    atrium = posed(atrium, at=(0, patient.length_mm + tall * 0.45))
     muscle = _muscle(patient)
     return [
         Shape(points=outer, tissue=muscle, name="heart"),
         Shape(points=outer, tissue=_SAC, line_mm=1.4),
-        Shape(points=atrium * (1.0, 1.0), tissue=_VALVE, line_mm=3.0, name="heart"),
+        Shape(points=atrium, tissue=_VALVE, line_mm=3.0, name="heart"),
         Shape(points=atrium, tissue=_BLOOD, name="left-atrium"),
         Shape(points=_bullet(length, half, top), tissue=_BLOOD, name="left-ventricle"),
         *_leaflets(patient.length_mm, half * 0.86, beat.open),
     ]
 
 
-def _two_chambers(patient: HeartPatient, beat: _Beat) -> list[Shape]:
-    return _left_heart(patient, beat)
-
-
 def _three_chambers(patient: HeartPatient, beat: _Beat) -> list[Shape]:
-    """The left heart, and the aorta that leaves it beside the atrium."""
-    y = patient.length_mm
-    start = np.array([patient.half_mm * 0.75, y - 8])
-    path = start + np.linspace(0, 1, 8)[:, None] * np.array([26.0, 44.0])
-    outer = ribbon(path, np.full(8, 26.0))
-    inner = ribbon(path, np.full(8, 19.0))
-    valve = np.array([path[2] + (-9, 5), path[2] + (9, -5)]) if beat.open > 0.4 else path[2:5]
-    heart = _left_heart(patient, beat)
-    shift = [s.at(s.points - (7, 0)) if s.name == "left-atrium" else s for s in heart]
+    """The left heart, and the aorta that leaves the ventricle beside the atrium."""
+    ventricle, sac, rim, atrium, cavity, *leaflets = _left_heart(patient, beat)
+    left = (-0.3 * patient.atrium_mm[0], 0.0)
+    u = np.linspace(0, 1, 10)[:, None]
+    start = np.array([0.35 * patient.half_mm, patient.length_mm - 16])
+    path = start + u * np.array([20.0, 62.0]) + u**2 * np.array([8.0, 0.0])
+    bore = np.linspace(15, 20, 10) + 4 * np.exp(-(((u[:, 0] - 0.5) / 0.16) ** 2))
+    across = np.array([[-1.0, 0.4], [1.0, -0.4]]) * 8.5
+    cusps = path[4] + across if beat.open > 0.35 else path[4] + np.array([[7.5, -2.0], [9.0, 8.0]])
     return [
-        *shift[:4],
-        Shape(points=outer, tissue=_VALVE, name="heart"),
-        *shift[4:],
-        Shape(points=inner, tissue=_BLOOD, name="aorta"),
-        Shape(points=valve, tissue=_VALVE, line_mm=1.6, closed=False),
+        ventricle,
+        sac,
+        rim.at(rim.points + left),
+        Shape(points=ribbon(path[3:], bore[3:] + 5), tissue=_VALVE, name="heart"),
+        atrium.at(atrium.points + left),
+        cavity,
+        Shape(points=ribbon(path, bore), tissue=_BLOOD, name="aorta"),
+        Shape(points=cusps, tissue=_VALVE, line_mm=1.6, closed=False),
+        *(leaf.at(posed(leaf.points, at=(-0.3 * patient.half_mm, 0))) for leaf in leaflets),
     ]
 
 
@@ -230,7 +228,9 @@ def _ring(patient: HeartPatient, beat: _Beat, size: float, *, squeeze: float = 1
     return [
         Shape(points=shell, tissue=_muscle(patient), name="heart"),
         Shape(points=shell, tissue=_SAC, line_mm=1.4),
-        Shape(points=wobbly(ellipse(2 * inner, 2 * inner), waves, 0.05), tissue=_BLOOD, name="left-ventricle"),
+        Shape(
+            points=wobbly(ellipse(2 * inner, 2 * inner), waves, 0.05), tissue=_BLOOD, name="left-ventricle"
+        ),
     ]
 
 
@@ -239,8 +239,11 @@ def _crescent(patient: HeartPatient, size: float) -> list[Shape]:
     wide = patient.half_mm * 1.5 * size * patient.right
     body = ellipse(2 * wide, 2.5 * wide) - (patient.half_mm * 1.15 * size + 4, 0)
     return [
-        Shape(points=ellipse(2 * wide + 8, 2.5 * wide + 8) - (patient.half_mm * 1.15 * size + 4, 0),
-              tissue=_muscle(patient), name="heart"),
+        Shape(
+            points=ellipse(2 * wide + 8, 2.5 * wide + 8) - (patient.half_mm * 1.15 * size + 4, 0),
+            tissue=_muscle(patient),
+            name="heart",
+        ),
         Shape(points=body, tissue=_BLOOD, name="right-ventricle"),
     ]
 
@@ -269,7 +272,7 @@ def _mitral(patient: HeartPatient, beat: _Beat) -> list[Shape]:
     return [
         *_crescent(patient, 1.05),
         *_ring(patient, beat, 1.2, squeeze=0.7),
-        Shape(points=mouth + (0, 0.1 * patient.half_mm), tissue=_VALVE, line_mm=2.0),
+        Shape(points=posed(mouth, at=(0, 0.1 * patient.half_mm)), tissue=_VALVE, line_mm=2.0),
     ]
 
 
@@ -277,7 +280,7 @@ _DRAWN: dict[str, _Draw] = {
     "apex": _apex,
     "papillary": _papillary,
     "mitral": _mitral,
-    "2CH": _two_chambers,
+    "2CH": _left_heart,
     "3CH": _three_chambers,
     "4CH": _four_chambers,
 }

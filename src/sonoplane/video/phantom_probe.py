@@ -15,7 +15,7 @@ from sonoplane.records import Box
 
 __all__ = ["Points", "Sector"]
 
-Points: TypeAlias = Float64[np.ndarray, "points 2"]
+Points: TypeAlias = Float64[np.ndarray, "_points 2"]
 """Places in tissue: x and z in millimeters."""
 
 

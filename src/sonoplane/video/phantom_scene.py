@@ -65,7 +65,7 @@ def runs_of(
 
     >>> rng = np.random.default_rng(0)
     >>> [(run.label, run.start, run.stop) for run in runs_of("ab", frames=40, between="-", share=0.25, rng=rng)]
-    [('a', 0, 14), ('-', 14, 24), ('b', 24, 40)]
+    [('a', 0, 11), ('-', 11, 17), ('b', 17, 35), ('-', 35, 40)]
     """
     gap = rng.random(len(labels) + 1) < _GAP_CHANCE
     if not gap.any():
@@ -88,4 +88,4 @@ _GAP_CHANCE = 0.5
 
 def _shares(n: int, rng: np.random.Generator) -> Float64[np.ndarray, "n"]:
     weights = rng.uniform(0.75, 1.35, n)
-    return weights / weights.sum()
+    return np.asarray(weights / weights.sum())

@@ -10,7 +10,7 @@ from sonoplane.records import Box
 from sonoplane.video.phantom_probe import Sector
 from sonoplane.video.phantom_tissue import Look
 
-__all__ = ["CENTRES", "Banner", "Centre", "sector_area", "screen"]
+__all__ = ["CENTRES", "Banner", "Centre", "screen", "sector_area"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,7 +110,7 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
 def _banner(image: UInt8[np.ndarray, "height width"], centre: Centre, banner: Banner, unit: float) -> None:
-    height, width = image.shape
+    width = image.shape[1]
     if centre.align > 0.9:
         image[: round(20 * unit)] = 28
     text = centre.banner.format(name=banner.name, id=banner.patient_id, date=banner.date)

@@ -110,7 +110,7 @@ def wobbly(outline: Points, waves: Float64[np.ndarray, "waves"], amount: float) 
     return outline * (1 + amount * np.asarray(swing))[:, None]
 
 
-def ribbon(path: Points, widths: Float64[np.ndarray, "points"]) -> Points:
+def ribbon(path: Float64[np.ndarray, "steps 2"], widths: Float64[np.ndarray, "steps"]) -> Points:
     """The outline of a tube of these widths along a path."""
     along = np.gradient(path, axis=0)
     along /= np.linalg.norm(along, axis=1, keepdims=True)
@@ -125,9 +125,15 @@ def arc(length: float, bend: float, n_points: int = 14) -> Points:
 
 
 def posed(
-    points: Points, *, at: tuple[float, float] = (0, 0), angle: float = 0, scale: float = 1, mirror: bool = False
+    points: Points,
+    *,
+    at: tuple[float, float] = (0, 0),
+    angle: float = 0,
+    scale: float = 1,
+    mirror: bool = False,
 ) -> Points:
     """Points mirrored left to right, scaled, turned by `angle` radians and moved to `at`, in this order."""
     c, s = np.cos(angle) * scale, np.sin(angle) * scale
     sign = -1 if mirror else 1
-    return points @ np.array([[sign * c, sign * s], [-s, c]]) + at
+    turned: Points = points @ np.array([[sign * c, sign * s], [-s, c]])
+    return turned + np.array(at, np.float64)

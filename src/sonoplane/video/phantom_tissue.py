@@ -13,7 +13,7 @@ from jaxtyping import Float32, UInt8
 
 from sonoplane.video.phantom_probe import Sector
 
-__all__ = ["Look", "Scatterers", "Scanner"]
+__all__ = ["Look", "Scanner", "Scatterers"]
 
 _PAD = 40
 """Scatterers kept around the sector, in scan lines and samples, for the probe to move over."""
@@ -101,10 +101,11 @@ class Scanner:
     ) -> UInt8[np.ndarray, "samples beams"]:
         """Echoes of this tissue, log-compressed to gray; `rng` draws the electronic noise."""
         iq = self._echo(tissue, scatterers)
-        iq *= self._gain(tissue[..., 1])
+        np.multiply(iq, self._gain(tissue[..., 1]), out=iq)
         i, j = rng.integers(0, 64, 2)
         samples, beams = tissue.shape[:2]
-        iq += self._noise[i : i + samples, j : j + beams] * self._noise_level
+        noise = self._noise[i : i + samples, j : j + beams] * self._noise_level
+        np.add(iq, noise, out=iq)
         power = np.square(iq[..., 0]) + np.square(iq[..., 1]) + np.float32(1e-8)
         decibels = cv2.log(power) * np.float32(10 / np.log(10))
         return self._gray(decibels, gain_db)
@@ -112,35 +113,29 @@ class Scanner:
     def _echo(
         self, tissue: UInt8[np.ndarray, "samples beams 3"], scatterers: Float32[np.ndarray, "samples beams 3"]
     ) -> Float32[np.ndarray, "samples beams 2"]:
-        amplitude = _ECHO[tissue[..., 0]]
         mottle = scatterers[..., 2] * tissue[..., 2]
-        amplitude *= 1 + np.clip(mottle * np.float32(0.5 / 255), -0.8, 2)
+        amplitude = _ECHO[tissue[..., 0]] * (1 + np.clip(mottle * np.float32(0.5 / 255), -0.8, 2))
         iq = scatterers[..., :2] * amplitude[..., None]
         narrow, wide = self._lateral
-        iq = cv2.sepFilter2D(iq, -1, _POINT, self._axial)
-        focused = cv2.sepFilter2D(iq, -1, narrow, _POINT)
-        spread = cv2.sepFilter2D(iq, -1, wide, _POINT)
-        focused += (spread - focused) * self._share
-        focused *= self._level
-        return focused
+        pulsed = cv2.sepFilter2D(iq, -1, _POINT, self._axial)
+        focused = cv2.sepFilter2D(pulsed, -1, narrow, _POINT)
+        spread = cv2.sepFilter2D(pulsed, -1, wide, _POINT)
+        return np.asarray((focused + (spread - focused) * self._share) * self._level)
 
     def _gain(self, loss: UInt8[np.ndarray, "samples beams"]) -> Float32[np.ndarray, "samples beams 1"]:
         lost_db = np.cumsum(loss, axis=0, dtype=np.float32) * np.float32(self._sector.sample_mm / 50)
-        lost_db = cv2.blur(lost_db, (5, 1))
-        net = np.clip(self._tgc_db - lost_db, -70, 14) * np.float32(np.log(10) / 20)
+        net = np.clip(self._tgc_db - cv2.blur(lost_db, (5, 1)), -70, 14) * np.float32(np.log(10) / 20)
         return cv2.exp(net)[..., None]
 
     def _gray(
         self, decibels: Float32[np.ndarray, "samples beams"], gain_db: float
     ) -> UInt8[np.ndarray, "samples beams"]:
         look = self._look
-        if look.smooth:
-            decibels = cv2.GaussianBlur(decibels, (0, 0), look.smooth)
-        shown = (decibels + (look.gain_db + gain_db + look.range_db - 26)) * np.float32(1 / look.range_db)
+        smooth = cv2.GaussianBlur(decibels, (0, 0), look.smooth) if look.smooth else decibels
+        shown = (smooth + (look.gain_db + gain_db + look.range_db - 26)) * np.float32(1 / look.range_db)
         shown = np.clip(shown, 0, 1)
-        if look.gamma != 1:
-            shown = cv2.pow(shown, look.gamma)
-        return (shown * 255).astype(np.uint8)
+        curved = cv2.pow(shown, look.gamma) if look.gamma != 1 else shown
+        return np.asarray(curved * 255, np.float32).astype(np.uint8)
 
 
 _POINT = np.ones(1, np.float32)
@@ -150,7 +145,7 @@ def _gaussian(sigma: float, radius: int | None = None) -> Float32[np.ndarray, "t
     radius = max(1, int(np.ceil(2.5 * sigma))) if radius is None else radius
     at = np.arange(-radius, radius + 1)
     kernel = np.exp(-0.5 * (at / max(sigma, 0.2)) ** 2)
-    return (kernel / kernel.sum()).astype(np.float32)
+    return np.asarray(kernel / kernel.sum(), np.float32)
 
 
 def _beam_kernels(
@@ -172,5 +167,4 @@ def _energy(
     share: Float32[np.ndarray, "samples"],
 ) -> Float32[np.ndarray, "samples"]:
     mixed = (1 - share)[:, None] * narrow + share[:, None] * wide
-    energy: Float32[np.ndarray, "samples"] = (mixed**2).sum(axis=1)
-    return energy
+    return np.asarray((mixed**2).sum(axis=1))

@@ -1,0 +1,24 @@
+"""One bad recording is a row among the failures, never the end of a batch."""
+
+import logging
+
+from sonoplane.errors import SonoplaneError
+from sonoplane.report.folder import Failure
+
+__all__ = ["failure_of"]
+
+
+def failure_of(recording: str, error: Exception) -> Failure:
+    """What the list of failures says of an error: nothing of it but its own words, and none of a stranger's.
+
+    >>> failure_of("sweep", ValueError("/home/anna/scan")).reason
+    'An error that sonoplane has no word for (ValueError).'
+    """
+    if isinstance(error, SonoplaneError):
+        return Failure(recording=recording, reason=error.message, what_to_do=error.advice)
+    logging.getLogger("sonoplane").debug("%s failed", recording, exc_info=error)
+    return Failure(
+        recording=recording,
+        reason=f"An error that sonoplane has no word for ({type(error).__name__}).",
+        what_to_do="Run it alone with --debug, and report what that shows.",
+    )

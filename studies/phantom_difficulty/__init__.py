@@ -1,0 +1,1 @@
+"""The phantom, as its pictures in the docs show it."""
