@@ -14,7 +14,7 @@ from sonoplane import __version__
 from sonoplane.clips.splits_settings import SplitSettings
 from sonoplane.errors import SonoplaneError, UsageError
 from sonoplane.frames.region_settings import RegionSettings
-from sonoplane.inference.settings import BackendSettings, FindingsSettings, KeyFrameSettings
+from sonoplane.inference.settings import FindingsSettings, KeyFrameSettings, RunSettings
 from sonoplane.training.settings import (
     AugmentationSettings,
     InputSettings,
@@ -56,12 +56,13 @@ def predict(
     *,
     bundle: Path,
     out: Path,
+    mode: Literal["clip", "dense"] = "dense",
     backend: Literal["auto", "openvino", "onnx", "torch"] = "auto",
     logits: Annotated[bool, Parameter(negative="")] = False,
     recipe: Recipe = None,
     as_json: Json = False,
     region: RegionSettings | None = None,
-    network_runs: Annotated[BackendSettings | None, Parameter(name="--backend-settings")] = None,
+    run: RunSettings | None = None,
     findings: FindingsSettings | None = None,
     keyframes: KeyFrameSettings | None = None,
 ) -> int:
@@ -77,6 +78,8 @@ def predict(
         The trained model.
     out
         Where the findings go: a folder for each recording, `index.html`, `failures.csv`.
+    mode
+        How a network that sees several frames at once is run; networks of single frames answer the same in both.
     backend
         What runs the network; `auto` takes the exported model where the bundle has one.
     logits
@@ -87,7 +90,7 @@ def predict(
     from sonoplane.steps.recipe import layered, read_recipe
 
     loaded = Bundle.load(bundle)
-    flags = {"region": region, "backend": network_runs, "findings": findings, "keyframes": keyframes}
+    flags = {"region": region, "run": run, "findings": findings, "keyframes": keyframes}
     settings = layered(loaded.recipe, read_recipe(recipe) if recipe else {}, _given(flags))
     predicted = predict_all(
         recordings, bundle=loaded, out=out, recipe=settings, backend=backend, logits=logits

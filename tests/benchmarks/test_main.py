@@ -5,8 +5,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import benchmarks.__main__
 import pytest
+
+import benchmarks.__main__
 from benchmarks.__main__ import main
 from benchmarks.runner import NOT_BENCHMARKS, available
 

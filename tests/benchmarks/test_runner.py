@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from benchmarks.runner import Contest, Turns, available, compare, machine, measure
 
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from tests.frames.scenes import linear_mask, recording_of, scene
 
 from sonoplane.frames.cleaning import blank, clean
 from sonoplane.records import Box, Region
+from tests.frames.scenes import linear_mask, recording_of, scene
 
 
 def test_frames_are_read_anew_each_time():

@@ -4,11 +4,11 @@ import av
 import cv2
 import numpy as np
 import pytest
-from tests.frames.scenes import linear_mask, overlap, recording_of, scene, sector_mask, writing_mask
 
 from sonoplane.frames.region import find_region
 from sonoplane.frames.region_settings import RegionSettings
 from sonoplane.records import Box, UltrasoundRegion
+from tests.frames.scenes import linear_mask, overlap, recording_of, scene, sector_mask, writing_mask
 
 MASKS = {
     "sector": lambda height, width: sector_mask(height, width, convex=False),

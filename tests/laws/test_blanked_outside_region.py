@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.frames.scenes import linear_mask, overlap, recording_of, scene, sector_mask
 
 from sonoplane.frames.cleaning import clean
 from sonoplane.frames.region_settings import RegionSettings
 from sonoplane.records import Box, UltrasoundRegion
 from sonoplane.video.phantom import simulate
+from tests.frames.scenes import linear_mask, overlap, recording_of, scene, sector_mask
 
 
 @given(

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.report.sweeps import findings, timeline
 
 from sonoplane.errors import UsageError
 from sonoplane.report import findings_json
 from sonoplane.report.images import image_names
+from tests.report.sweeps import findings, timeline
 
 
 def document(**changed):

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PIL import Image
-from tests.report.sweeps import findings, timeline
 
 from sonoplane.errors import UsageError
 from sonoplane.report import findings_json
 from sonoplane.report.folder import Failure, IndexEntry, write_index, write_report
+from tests.report.sweeps import findings, timeline
 
 SEEN = timeline(60)
 FOUND = findings(SEEN, per_plane=1)

@@ -5,10 +5,10 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from tests.report.sweeps import findings, timeline
 
 from sonoplane.report.html import report_html
 from sonoplane.report.images import image_names
+from tests.report.sweeps import findings, timeline
 
 VOID = {"meta", "img", "input", "br"}
 

@@ -6,10 +6,10 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
-from tests.report.sweeps import findings, sector, timeline
 
 from sonoplane.records import Box
 from sonoplane.report.images import best_key_frame, image_names, inline_jpeg, write_png
+from tests.report.sweeps import findings, sector, timeline
 
 
 @pytest.mark.parametrize("color", [False, True])

@@ -2,11 +2,10 @@
 
 from dataclasses import replace
 
-from tests.report.sweeps import findings, timeline
-from tests.report.test_html import Page
-
 from sonoplane.report.folder import write_report
 from sonoplane.report.index import Failure, IndexEntry, index_html
+from tests.report.sweeps import findings, timeline
+from tests.report.test_html import Page
 
 
 def test_an_entry_read_from_its_folder_is_the_one_made_from_findings(tmp_path):

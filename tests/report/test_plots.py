@@ -6,10 +6,10 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from tests.report.sweeps import LIVER, findings, timeline
 
 from sonoplane.records import Segment
 from sonoplane.report.plots import MOST_LANES, shown_classes, timeline_svg
+from tests.report.sweeps import LIVER, findings, timeline
 
 
 def bands(svg: str, label: str) -> int:

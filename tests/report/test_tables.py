@@ -4,10 +4,10 @@ import csv
 
 import numpy as np
 import polars as pl
-from tests.report.sweeps import LIVER, timeline
 
 from sonoplane.report.index import Failure
 from sonoplane.report.tables import write_failures, write_logits, write_timeline
+from tests.report.sweeps import LIVER, timeline
 
 
 def test_a_timeline_reads_back(tmp_path):

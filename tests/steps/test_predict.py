@@ -70,7 +70,7 @@ def test_the_batch_size_does_not_change_an_answer(sweeps: Path, bundle: Bundle) 
             recording,
             bundle=bundle,
             backend=open_backend(bundle, "torch"),
-            recipe=layered({"backend": {"batch": batch}}),
+            recipe=layered({"run": {"batch": batch}}),
         )[1]
         for batch in (1, 7)
     ]

@@ -3,6 +3,7 @@
 from collections.abc import Generator
 
 import pytest
+
 from tests.video.opened_table import Opened, attach_rows, print_table
 
 ROWS: list[Opened] = []

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydicom import Dataset, Sequence, dcmread, uid
-from tests.video.dicom_files import encoded, jpeg, opened, ramp, save, save_streams, ultrasound
 
 from sonoplane.errors import DamagedRecording, NotUltrasound, RecordingError, UsageError
 from sonoplane.video.dicom import looks_like_dicom
 from sonoplane.video.dicom_header import read_header
+from tests.video.dicom_files import encoded, jpeg, opened, ramp, save, save_streams, ultrasound
 
 
 def same(path: Path, frames: np.ndarray) -> bool:

@@ -8,6 +8,9 @@ from openjpeg.utils import encode_array
 from pydicom import Dataset, dcmread, uid
 from pydicom.data import get_testdata_file
 from pydicom.pixels import convert_color_space
+
+from sonoplane.errors import DamagedRecording
+from sonoplane.video.dicom_color import ybr_to_rgb
 from tests.video.dicom_files import (
     colors,
     first,
@@ -19,9 +22,6 @@ from tests.video.dicom_files import (
     ultrasound,
     without_marker,
 )
-
-from sonoplane.errors import DamagedRecording
-from sonoplane.video.dicom_color import ybr_to_rgb
 
 SHAPE = (16, 24, 3)
 LARGE = colors(1, 64, 96)[0]

@@ -9,10 +9,10 @@ import pytest
 from pydicom import dcmread, uid
 from pydicom.data import get_testdata_file
 from pydicom.encaps import encapsulate, encapsulate_extended
-from tests.video.dicom_files import first, jpeg, opened, ramp, save, save_streams, ultrasound
 
 from sonoplane.errors import DamagedRecording
 from sonoplane.video.dicom_frames import Span, encapsulated_layout, native_layout
+from tests.video.dicom_files import first, jpeg, opened, ramp, save, save_streams, ultrasound
 
 FRAMES = ramp(4, 32, 48)
 STREAMS = [jpeg(frame) for frame in FRAMES]

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydicom import Dataset, Sequence, uid
-from tests.video.dicom_files import first, opened, ramp, save, ultrasound
 
 from sonoplane.video.dicom_tables import gray_table
+from tests.video.dicom_files import first, opened, ramp, save, ultrasound
 
 WIDE = np.linspace(0, 4095, 16 * 24).reshape(1, 16, 24).astype(np.uint16)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydicom import uid
+
 from tests.video.dicom_files import first, opened, save_streams
 
 ROWS, COLUMNS = np.mgrid[:16, :16]

@@ -8,11 +8,11 @@ from pathlib import Path
 import gdcm
 import numpy as np
 import pytest
-from tests.video.opened_table import Opened
 
 from sonoplane.errors import DamagedRecording, NotUltrasound, RecordingError
 from sonoplane.video.dicom import looks_like_dicom, open_dicom
 from sonoplane.video.pseudonyms import Pseudonyms
+from tests.video.opened_table import Opened
 
 #: Decoders of lossy streams differ by this much, where their colors come from samples at half resolution too.
 LOSSY_LEVELS = 2

@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image as Pillow
-from tests.video.opened_table import Opened
 
 from sonoplane.records import Frame, Image, Recording
 from sonoplane.video.discovery import find_recordings
 from sonoplane.video.opening import open_recording
+from tests.video.opened_table import Opened
 
 #: How far OpenCV rounds where it turns YCbCr into RGB: down by one, and by two in pictures of odd height.
 CLOSE = 2

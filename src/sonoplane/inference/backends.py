@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from sonoplane.errors import BundleError, MissingExtra, UsageError
-from sonoplane.inference.settings import BackendSettings
+from sonoplane.inference.settings import RunSettings
 from sonoplane.models.bundle import Bundle
 
 __all__ = ["Backend", "BackendChoice", "open_backend", "open_exported"]
@@ -32,7 +32,7 @@ class Backend(Protocol):
 
 
 def open_backend(
-    bundle: Bundle, choice: BackendChoice = "auto", settings: BackendSettings | None = None
+    bundle: Bundle, choice: BackendChoice = "auto", settings: RunSettings | None = None
 ) -> Backend:
     """Make the bundle's network ready on the backend of choice.
 
@@ -43,7 +43,7 @@ def open_backend(
         MissingExtra: the backend is not installed.
         UsageError: the backend cannot compute in that precision.
     """
-    settings = settings or BackendSettings()
+    settings = settings or RunSettings()
     if choice == "auto":
         choice = _best(bundle)
     if settings.precision != "float32" and choice != "openvino":
@@ -57,14 +57,14 @@ def open_backend(
 
 
 def open_exported(
-    model: Path, form: Literal["openvino", "onnx"], settings: BackendSettings | None = None
+    model: Path, form: Literal["openvino", "onnx"], settings: RunSettings | None = None
 ) -> Backend:
     """Make an exported model ready.
 
     Raises:
         MissingExtra: its runtime is not installed.
     """
-    return _RUNTIMES[form](model, settings or BackendSettings())
+    return _RUNTIMES[form](model, settings or RunSettings())
 
 
 def _best(bundle: Bundle) -> Literal["openvino", "onnx", "torch"]:
@@ -93,7 +93,7 @@ def _exported(bundle: Bundle, form: Literal["openvino", "onnx"]) -> Path:
 class _OpenVino:
     name = "openvino"
 
-    def __init__(self, model: Path, settings: BackendSettings) -> None:
+    def __init__(self, model: Path, settings: RunSettings) -> None:
         import openvino
 
         hints: dict[str, object] = {
@@ -114,7 +114,7 @@ class _OnnxRuntime:
     name = "onnx"
     precision = "float32"
 
-    def __init__(self, model: Path, settings: BackendSettings) -> None:
+    def __init__(self, model: Path, settings: RunSettings) -> None:
         if not find_spec("onnxruntime"):
             raise MissingExtra("ONNX Runtime is not installed.", advice="Run `pip install sonoplane[onnx]`.")
         import onnxruntime
@@ -132,7 +132,7 @@ class _Torch:
     name = "torch"
     precision = "float32"
 
-    def __init__(self, bundle: Bundle, settings: BackendSettings) -> None:
+    def __init__(self, bundle: Bundle, settings: RunSettings) -> None:
         if not find_spec("torch"):
             raise MissingExtra("PyTorch is not installed.", advice="Run `pip install sonoplane[train]`.")
         import torch
@@ -153,7 +153,7 @@ class _Torch:
             return np.asarray(self._network(batch).float().cpu().numpy())
 
 
-_RUNTIMES: dict[str, Callable[[Path, BackendSettings], Backend]] = {
+_RUNTIMES: dict[str, Callable[[Path, RunSettings], Backend]] = {
     "openvino": _OpenVino,
     "onnx": _OnnxRuntime,
 }

@@ -4,12 +4,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["BackendSettings", "FindingsSettings", "KeyFrameSettings"]
+__all__ = ["FindingsSettings", "KeyFrameSettings", "RunSettings"]
 
 _CONFIG = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
-class BackendSettings(BaseModel):
+class RunSettings(BaseModel):
     """How the network runs."""
 
     model_config = _CONFIG

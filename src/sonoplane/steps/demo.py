@@ -18,7 +18,7 @@ from sonoplane.frames.archive import Archive, open_archive
 from sonoplane.inference.export import export
 from sonoplane.metrics.floors import thumbnail_floor
 from sonoplane.metrics.intervals import Estimate, interval
-from sonoplane.records import Findings, Label, Timeline
+from sonoplane.records import Findings, Image, Label, Timeline
 from sonoplane.steps.predict import predict_all
 from sonoplane.steps.prepare import prepare
 from sonoplane.steps.progress import progress, say
@@ -94,7 +94,7 @@ def demo(out: Path, *, patients: int = 24, seed: int = 0) -> DemoResult:
         raise UsageError(f"{patients} patients are too few for a split.", advice="Take 6 or more.")
     _empty(out)
     clock = _Clock()
-    exams = list(simulate("liver-sweep", patients=patients, exams=(1, 1), seed=seed))
+    exams = list(simulate("liver-sweep", patients=patients, exams=(2, 2), seed=seed))
     rows = _labels(exams, patients)
     write_labels(out / "labels.csv", rows)
     paths = _write_recordings(exams, out / "recordings")
@@ -188,7 +188,7 @@ def _floor(archive: Archive, classes: tuple[str, ...]) -> Estimate:
     """What logistic regression reaches on the same held-out frames, over the planes that one frame can tell."""
     rows = archive.labels(TASK)
     pair = [classes.index(name) for name in MOTION_PAIR]
-    images: dict[bool, list[np.ndarray]] = {False: [], True: []}
+    images: dict[bool, list[Image]] = {False: [], True: []}
     labels: dict[bool, list[np.ndarray]] = {False: [], True: []}
     whose: list[str] = []
     for entry in archive.entries:
@@ -197,12 +197,10 @@ def _floor(archive: Archive, classes: tuple[str, ...]) -> Estimate:
         if held_out:
             truth[np.isin(truth, pair)] = -1
             whose += [entry.patient or entry.id] * entry.n_frames
-        images[held_out].append(archive.read(entry.id))
+        images[held_out].extend(archive.read(entry.id))
         labels[held_out].append(truth)
     truth = np.concatenate(labels[True])
-    floor = thumbnail_floor(
-        np.concatenate(images[False]), np.concatenate(labels[False]), np.concatenate(images[True]), truth
-    )
+    floor = thumbnail_floor(images[False], np.concatenate(labels[False]), images[True], truth)
     patients = np.array(whose)
     right, counted = floor.answers == truth, truth >= 0
     return _accuracy([(name, right[(patients == name) & counted]) for name in sorted(set(whose))])

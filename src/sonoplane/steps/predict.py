@@ -43,7 +43,7 @@ def predict(
         )
     builder = TimelineBuilder(recording.id, card.classes, recording.fps)
     chooser = KeyFrameChooser(card.classes, card.protocol, recipe.keyframes)
-    seen_by = Predictor(card, backend, batch=recipe.backend.batch)
+    seen_by = Predictor(card, backend, batch=recipe.run.batch)
     for count, seen in enumerate(seen_by.watch(frames.read(), frames.region.box), start=1):
         builder.add(seen)
         chooser.add(seen)
@@ -78,7 +78,7 @@ def predict(
         bundle=bundle.name_record,
         backend=backend.name,
         precision=backend.precision,
-        settings=recipe.model_dump(include={"region", "backend", "findings", "keyframes"}),
+        settings=recipe.model_dump(include={"region", "run", "findings", "keyframes"}),
     )
     return findings, timeline
 
@@ -110,7 +110,7 @@ def predict_all(
         UsageError: there is no recording below `paths`, or `out` cannot be written to.
         BundleError, MissingExtra: the bundle's network cannot be run here.
     """
-    runner = open_backend(bundle, backend, recipe.backend)
+    runner = open_backend(bundle, backend, recipe.run)
     found = find_recordings(paths)
     if not found:
         raise UsageError("No recording was found.", advice="Name files, or a folder that holds recordings.")

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sonoplane.clips.splits_settings import SplitSettings
 from sonoplane.errors import UsageError
 from sonoplane.frames.region_settings import RegionSettings
-from sonoplane.inference.settings import BackendSettings, FindingsSettings, KeyFrameSettings
+from sonoplane.inference.settings import FindingsSettings, KeyFrameSettings, RunSettings
 from sonoplane.training.settings import (
     AugmentationSettings,
     InputSettings,
@@ -38,7 +38,7 @@ class Recipe(BaseModel):
     """How it learns."""
     augmentation: AugmentationSettings = Field(default_factory=AugmentationSettings)
     """How training frames are varied."""
-    backend: BackendSettings = Field(default_factory=BackendSettings)
+    run: RunSettings = Field(default_factory=RunSettings)
     """How the network runs in prediction."""
     findings: FindingsSettings = Field(default_factory=FindingsSettings)
     """How frames become an answer for the recording."""

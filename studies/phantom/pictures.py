@@ -1,4 +1,4 @@
-"""Draws the pictures of the phantom in the docs: `python -m studies.phantom_difficulty.pictures docs/images`."""
+"""Draws the pictures of the phantom in the docs: `python -m studies.phantom.pictures docs/images`."""
 
 import sys
 from pathlib import Path

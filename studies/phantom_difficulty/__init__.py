@@ -1,1 +1,0 @@
-"""The phantom, as its pictures in the docs show it."""

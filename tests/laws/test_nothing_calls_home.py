@@ -1,0 +1,63 @@
+"""No library that we load opens a connection or looks up a name, whatever it was made to report."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from sonoplane.models.bundle import Bundle
+
+#: Runs a command line in a process that notes every connection and look-up that Python code makes.
+WATCHED = """
+import sys
+calls = []
+sys.addaudithook(
+    lambda event, args: calls.append((event, args[1:]))
+    if event in ("socket.connect", "socket.getaddrinfo", "socket.sendto", "socket.gethostbyname")
+    and not (event == "socket.connect" and isinstance(args[1], str))
+    else None
+)
+import sonoplane.cli
+sys.argv = ["sonoplane", *sys.argv[1:]]
+status = None
+try:
+    sonoplane.cli.main()
+except SystemExit as ended:
+    status = ended.code
+assert status == 0, status
+assert not calls, calls
+"""
+
+
+def run_watched(*words: str | Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHED, *map(str, words)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_export_and_prediction_open_no_connection(bundle: Bundle, sweeps: Path, tmp_path: Path) -> None:
+    for form in ("onnx", "openvino"):
+        run_watched("export", bundle.folder, "--to", form)
+    run_watched("predict", sweeps, "--bundle", bundle.folder, "--out", tmp_path / "out")
+
+
+def test_training_opens_no_connection(sweeps: Path, tmp_path: Path) -> None:
+    labels = tmp_path / "planes.csv"
+    names = sorted(path.stem for path in sweeps.iterdir())
+    rows = [f"{name},,,{'ab'[index % 2]}\n" for index, name in enumerate(names)]
+    labels.write_text("recording,start,stop,label\n" + "".join(rows))
+    size = ("--input.height", "32", "--input.width", "48")
+    run_watched(
+        "prepare",
+        sweeps,
+        "--out",
+        tmp_path / "archive",
+        "--labels",
+        labels,
+        *size,
+        "--each-recording-is-a-patient",
+    )
+    run_watched(
+        "train", tmp_path / "archive", "--task", "planes", "--out", tmp_path / "b", *size, "--network.name",
+        "sononet2d-4", "--training.epochs", "1",
+    )  # fmt: skip
