@@ -142,6 +142,8 @@ class Recording:
     """Mean frames a second; None where the source has no frame times."""
     n_frames: int | None
     """How many frames there are, where that is known for sure before decoding; else None."""
+    n_claimed: int | None = None
+    """How many frames the file says it has, right or wrong: good for a progress bar only."""
     facts: Facts
     warnings: tuple[str, ...] = ()
     """What was odd about the file, a sentence each."""

@@ -49,7 +49,7 @@ def predict(
         chooser.add(seen)
         if seen.frame.note:
             notes.append(f"Frame {seen.frame.index}: {seen.frame.note}")
-        on_frame(count, recording.n_frames)
+        on_frame(count, recording.n_frames or recording.n_claimed)
     timeline = builder.build()
     if not timeline.n_frames:
         raise DamagedRecording("No frame could be read from it.", advice="Export it again from its source.")

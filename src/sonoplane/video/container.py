@@ -71,6 +71,8 @@ class StreamFacts:
     """Mean frames a second; None where the file does not say."""
     n_frames: int | None
     """None: only a full decode tells how many pictures a container holds."""
+    n_claimed: int | None
+    """What the container says, often wrong; None where it says nothing."""
     codec: str
     container: str
 
@@ -96,6 +98,7 @@ def open_container(path: Path, *, recording_id: str) -> Recording:
         color=facts.color,
         fps=facts.fps,
         n_frames=facts.n_frames,
+        n_claimed=facts.n_claimed,
         facts=Facts(container=facts.container, codec=facts.codec),
         warnings=warnings,
         source=ContainerSource(path),
@@ -254,6 +257,7 @@ def _survey(file: File) -> tuple[StreamFacts, tuple[str, ...]]:
             color=image.ndim == 3,
             fps=None if container.format.name in UNTIMED else _rate(stream, packets, stamps),
             n_frames=None,
+            n_claimed=stream.frames or None,
             codec=stream.codec_context.name,
             container=_container_name(container),
         )
