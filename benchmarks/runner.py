@@ -19,7 +19,7 @@ __all__ = ["Contest", "Result", "Turns", "available", "compare", "machine", "mea
 NOT_BENCHMARKS = {"__init__", "__main__", "runner"}
 
 #: Libraries whose versions change the figures.
-LIBRARIES = ("numpy", "av", "opencv-python-headless", "pydicom", "openvino", "onnxruntime", "torch")
+LIBRARIES = ("numpy", "numba", "av", "opencv-python-headless", "pydicom", "openvino", "onnxruntime", "torch")
 
 Work = Callable[[], int]
 """Does the work once; returns how many pieces of it (frames, pairs) were done."""

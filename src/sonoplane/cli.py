@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from sonoplane import __version__
 from sonoplane.clips.splits_settings import SplitSettings
 from sonoplane.errors import SonoplaneError, UsageError
 from sonoplane.frames.region_settings import RegionSettings
+from sonoplane.frames.subsample_settings import SubsampleSettings
 from sonoplane.inference.settings import FindingsSettings, KeyFrameSettings, RunSettings
 from sonoplane.training.settings import (
     AugmentationSettings,
@@ -46,6 +48,7 @@ weights = App(name="weights", help="Bring published or foreign networks in.")
 app.command(weights)
 
 Recipe = Annotated[Path | None, Parameter(help="A TOML file of settings; flags win over it.")]
+Overwrite = Annotated[bool, Parameter(negative="", help="Replace a bundle that is there.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print the result as JSON.")]
 
 
@@ -98,7 +101,17 @@ def predict(
     if as_json:
         _print_json(
             {
-                "done": [_fields(entry) for entry in predicted.done],
+                "done": [
+                    {
+                        "recording": entry.recording,
+                        "label": entry.label,
+                        "probability": entry.probability,
+                        "planes": {"found": entry.found, "missing": entry.missing},
+                        "frames": entry.n_frames,
+                        "warnings": entry.n_warnings,
+                    }
+                    for entry in predicted.done
+                ],
                 "failures": [_fields(failure) for failure in predicted.failures],
             }
         )
@@ -122,6 +135,7 @@ def prepare(
     recipe: Recipe = None,
     as_json: Json = False,
     region: RegionSettings | None = None,
+    subsample: SubsampleSettings | None = None,
     network_input: Annotated[InputSettings | None, Parameter(name="--input")] = None,
     split: Annotated[SplitSettings | None, Parameter(name="*")] = None,
 ) -> int:
@@ -129,8 +143,8 @@ def prepare(
 
     Example: `sonoplane prepare sweeps/ --out archive --labels planes=labels.csv`
 
-    Beside the archive, in `<archive>-private`, lies what must not travel with it: the key of its pseudonyms and
-    which recording got which.
+    Beside the archive, in `<archive>-private`, lies what must not travel with it: the key of its pseudonyms, which
+    recording got which, and `failures.csv`.
 
     Parameters
     ----------
@@ -139,14 +153,15 @@ def prepare(
     out
         The archive: a folder that is made or continued.
     labels
-        A label table, `TASK=FILE` or `FILE` (the task is then the file's stem); may be given several times.
+        Labels, `TASK=FILE` or `FILE` (the task is then the file's stem); may be given several times. A table (CSV,
+        Parquet), CVAT XML, Label Studio JSON, or a folder or table of classes.
     source_resolution
         Keep the source's resolution instead of the network's, for networks of several sizes.
     """
     from sonoplane.steps.prepare import prepare as run
     from sonoplane.steps.recipe import layered, read_recipe
 
-    flags = {"region": region, "input": network_input, "split": split}
+    flags = {"region": region, "subsample": subsample, "input": network_input, "split": split}
     settings = layered(read_recipe(recipe) if recipe else {}, _given(flags))
     prepared = run(
         sources, out, labels=_tasks(labels or []), recipe=settings, source_resolution=source_resolution
@@ -181,6 +196,7 @@ def train(
     *,
     task: str,
     out: Path,
+    overwrite: Overwrite = False,
     recipe: Recipe = None,
     as_json: Json = False,
     network: NetworkSettings | None = None,
@@ -211,7 +227,7 @@ def train(
         "augmentation": augmentation,
     }
     settings = layered(read_recipe(recipe) if recipe else {}, _given(flags))
-    bundle = run(archive, task=task, out=out, recipe=settings)
+    bundle = run(archive, task=task, out=out, recipe=settings, overwrite=overwrite)
     if as_json:
         _print_json({"bundle": out.name, "sha256": bundle.sha256, "metrics": bundle.metrics})
     else:
@@ -246,6 +262,7 @@ def import_weights(
     card: str | None = None,
     classes: str | None = None,
     name: str | None = None,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> int:
     """Make a bundle of a weights file: `.npz`, `.pth`, `.ckpt` or `.safetensors` of the known layouts.
@@ -257,7 +274,7 @@ def import_weights(
     file
         The weights.
     out
-        The bundle: a folder that is made, or replaced if it is a bundle.
+        The bundle: a folder that is made.
     card
         What the network expects: a built-in card's name, or a TOML file. The published weights bring theirs.
     classes
@@ -268,7 +285,14 @@ def import_weights(
     from sonoplane.steps.weights import card_named, import_bundle
 
     names = [part.strip() for part in classes.split(",")] if classes else None
-    made = import_bundle(file, out, card=card_named(card) if card else None, classes=names, name=name)
+    made = import_bundle(
+        file,
+        out,
+        card=card_named(card) if card else None,
+        classes=names,
+        name=name,
+        overwrite=overwrite,
+    )
     if as_json:
         _print_json({"bundle": made.name, "network": made.spec.name, "classes": made.card.classes})
     else:
@@ -285,7 +309,7 @@ def list_weights(*, as_json: Json = False) -> int:
     from sonoplane.models.weights import list_known
 
     if as_json:
-        _print_json([_fields(known) for known in list_known()])
+        _print_json([{**_fields(known), "url": known.url} for known in list_known()])
     else:
         for known in list_known():
             _print(f"{known.name:12} {known.network:14} {known.license:12} {known.url}")
@@ -348,7 +372,7 @@ def main() -> None:
     try:
         status = app([token for token in tokens if token != "--debug"], result_action="return_value")
     except KeyboardInterrupt:
-        _complain("Interrupted; what was done is kept.")
+        _complain("Interrupted. What was finished is kept.")
         status = 130
     except BrokenPipeError:
         status = 0
@@ -356,6 +380,14 @@ def main() -> None:
         if debug:
             raise
         _complain(f"sonoplane: {error}")
+        status = 2
+    except OSError as error:
+        if debug:
+            raise
+        what = f" '{Path(os.fsdecode(error.filename)).name}'" if error.filename else ""
+        _complain(
+            f"sonoplane: {error.strerror or type(error).__name__}:{what}. Check the path, its permissions and space."
+        )
         status = 2
     except ModuleNotFoundError as error:
         if debug or error.name is None:
@@ -396,13 +428,8 @@ def _tasks(tables: list[str]) -> dict[str, Path]:
 
 
 def _fields(record: Any) -> dict[str, Any]:
-    """A flat record for JSON, without what JSON cannot say, such as pixels."""
-    plain = {}
-    for name in record.__slots__:
-        value = getattr(record, name)
-        if isinstance(value, str | int | float | tuple | None):
-            plain[name] = value
-    return plain
+    """A flat record of plain values, for JSON."""
+    return {name: getattr(record, name) for name in record.__slots__}
 
 
 def _print(line: str) -> None:

@@ -37,8 +37,8 @@ def test_nothing_known_is_refused_with_the_ways_out_and_without_the_name() -> No
 
 
 def test_settings_refuse_shares_and_patterns_that_cannot_be() -> None:
-    with pytest.raises(ValidationError, match="add up to 1"):
-        SplitSettings(train=0.9)
+    with pytest.raises(ValidationError, match="less than or equal to 1"):
+        SplitSettings(train=1.1)
     with pytest.raises(ValidationError, match="not a regular expression"):
         SplitSettings(patient_pattern="(")
 

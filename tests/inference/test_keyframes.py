@@ -73,6 +73,15 @@ def test_a_plane_that_flashes_up_for_a_frame_is_not_found() -> None:
     assert choose(sweep, segments) == ()
 
 
+def test_flickers_of_great_certainty_do_not_crowd_out_a_long_run() -> None:
+    sweep = [seen(i, "liver" if i % 20 == 10 else "background", logit=9.0) for i in range(200)]
+    sweep += [seen(200 + i, "liver", logit=2.5) for i in range(100)]
+    segments = [run(i, i + 1, "liver" if i % 20 == 10 else "background") for i in range(200)]
+    keyframes = choose(sweep, [*segments, run(200, 300, "liver")])
+    assert len(keyframes) == 3
+    assert all(k.frame >= 200 for k in keyframes)
+
+
 def test_a_still_image_is_its_own_key_frame() -> None:
     (keyframe,) = choose([seen(0, "liver", fps=None)], [run(0, 1, "liver")])
     assert (keyframe.frame, keyframe.label, keyframe.sharpness) == (0, "liver", 1.0)

@@ -48,3 +48,15 @@ def test_every_setting_has_a_help_text() -> None:
         assert section.annotation is not None
         for name, field in section.annotation.model_fields.items():
             assert field.description, name
+
+
+def test_the_shares_of_a_split_are_added_up_when_file_and_flags_have_come_together() -> None:
+    in_file = {"split": {"train": 0.6, "validation": 0.2, "test": 0.2}}
+    assert layered(in_file, {"split": {"train": 0.5, "validation": 0.3}}).split.validation == 0.3
+    with pytest.raises(UsageError, match="add up to 1"):
+        layered(in_file, {"split": {"train": 0.5}})
+
+
+def test_a_section_that_is_no_table_is_told() -> None:
+    with pytest.raises(UsageError, match="region"):
+        layered({"region": {"first_frames": 4}}, {"region": 3})

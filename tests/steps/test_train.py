@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from sonoplane.inference.backends import open_backend
 from sonoplane.models.bundle import Bundle
 from sonoplane.steps.predict import predict
 from sonoplane.steps.prepare import prepare
+from sonoplane.steps.private import open_private
 from sonoplane.steps.recipe import Recipe, layered
 from sonoplane.steps.train import train
 from sonoplane.video.opening import open_recording
@@ -71,10 +73,10 @@ def test_what_prediction_sees_of_a_source_file_is_what_the_archive_holds(
 ) -> None:
     """The law that lets a figure on the archive speak for the clinic: the path measured is the path that serves."""
     store = open_archive(archive)
-    mapping = (archive.parent / "archive-private" / "recordings.csv").read_text().split()[1:]
+    mapping = open_private(archive).sources
     backend = open_backend(trained, "torch")
     for source in sorted(sweeps.iterdir()):
-        name = next(row.split(",")[1] for row in mapping if row.startswith(f"{source.stem},"))
+        name = mapping[source.stem].archive_id
         recording = open_recording(source, recording_id=source.stem)
         _, timeline = predict(recording, bundle=trained, backend=backend, recipe=Recipe())
         logits = backend(trained.card.values(store.read(name)))
@@ -131,8 +133,129 @@ def test_labels_of_absent_recordings_are_told_and_the_rest_is_kept(
         [sweeps], tmp_path / "a", labels={"planes": tmp_path / "planes.csv"}, recipe=layered(SMALL)
     )
     assert prepared.n_done == 6
-    assert "1 label rows of 'planes' are for recordings that are absent." in prepared.notes
+    assert any("1 rows are for recordings that are absent" in note for note in prepared.notes)
 
 
 def test_metrics_are_plain_json(trained: Bundle) -> None:
     assert json.loads((trained.folder / "metrics.json").read_text()) == trained.metrics
+
+
+def test_prediction_cleans_frames_as_the_archive_was_cleaned(
+    sweeps: Path, labels: Path, tmp_path: Path
+) -> None:
+    recipe = layered(SMALL, {"region": {"margin_px": 7}})
+    prepare([sweeps], tmp_path / "a", labels={"planes": labels}, recipe=recipe)
+    trained = train(tmp_path / "a", task="planes", out=tmp_path / "b", recipe=layered(SMALL))
+    assert trained.recipe["region"]["margin_px"] == 7
+
+
+def test_the_same_seed_splits_the_same_patients_whatever_the_key(
+    sweeps: Path, labels: Path, tmp_path: Path
+) -> None:
+    splits = []
+    for name in ("a", "b"):
+        prepare([sweeps], tmp_path / name, labels={"planes": labels}, recipe=layered(SMALL))
+        mapping = open_private(tmp_path / name).sources
+        store = open_archive(tmp_path / name)
+        splits.append({source: store.entry(known.archive_id).split for source, known in mapping.items()})
+    assert splits[0] == splits[1]
+    assert open_private(tmp_path / "a").pseudonyms.of("x", "y") != open_private(tmp_path / "b").pseudonyms.of(
+        "x", "y"
+    )
+
+
+def test_going_on_with_an_archive_keeps_its_labels_its_mapping_and_its_split(
+    sweeps: Path, labels: Path, exams: list[PhantomExam], tmp_path: Path
+) -> None:
+    paths = sorted(sweeps.iterdir())
+    archive = tmp_path / "a"
+    prepare(paths[:4], archive, labels={"planes": labels}, recipe=layered(SMALL))
+    before = {entry.id: entry.split for entry in open_archive(archive).entries}
+    prepare(paths[4:], archive, labels={"planes": labels}, recipe=layered(SMALL))
+    store = open_archive(archive)
+    assert len(store) == len(open_private(archive).sources) == 6
+    assert before.items() <= {entry.id: entry.split for entry in store.entries}.items()
+    assert {row.recording for row in store.labels("planes")} == {entry.id for entry in store.entries}
+
+
+def test_an_archive_without_its_key_is_not_gone_on_with(sweeps: Path, labels: Path, tmp_path: Path) -> None:
+    prepare([sweeps], tmp_path / "a", labels={"planes": labels}, recipe=layered(SMALL))
+    shutil.rmtree(tmp_path / "a-private")
+    with pytest.raises(UsageError, match="its key is not beside it"):
+        prepare([sweeps], tmp_path / "a", labels={"planes": labels}, recipe=layered(SMALL))
+
+
+def test_another_recording_under_a_known_name_is_a_failure_that_is_listed(
+    sweeps: Path, labels: Path, tmp_path: Path
+) -> None:
+    source = Path(shutil.copytree(sweeps, tmp_path / "source"))
+    prepare([source], tmp_path / "a", labels={"planes": labels}, recipe=layered(SMALL))
+    one, other = sorted(source.glob("*.dcm"))[:2]
+    shutil.copy(other, one)
+    prepared = prepare([source], tmp_path / "a", labels={"planes": labels}, recipe=layered(SMALL))
+    assert [failure.recording for failure in prepared.failures] == [one.stem]
+    assert one.stem in (tmp_path / "a-private" / "failures.csv").read_text()
+
+
+def test_labels_past_the_last_frame_are_told_and_recordings_that_were_stored_stay(
+    sweeps: Path, exams: list[PhantomExam], tmp_path: Path
+) -> None:
+    rows = [row for exam in exams for row in exam.labels]
+    rows[-1] = replace(rows[-1], stop=99)
+    write_labels(tmp_path / "planes.csv", rows)
+    tables = {"planes": tmp_path / "planes.csv"}
+    with pytest.raises(LabelError, match=f"row {len(rows) + 1}.*ends after 24 frames"):
+        prepare([sweeps], tmp_path / "a", labels=tables, recipe=layered(SMALL))
+    assert len(open_archive(tmp_path / "a")) == 6
+
+
+def test_a_patient_that_only_one_of_two_tables_tells_is_known_in_any_order(
+    sweeps: Path, exams: list[PhantomExam], tmp_path: Path
+) -> None:
+    mp4s = sorted(sweeps.glob("*.mp4"))
+    named = [row for exam in exams for row in exam.labels]
+    write_labels(tmp_path / "named.csv", named)
+    write_labels(tmp_path / "bare.csv", [replace(row, patient=None) for row in named])
+    for order in (("named", "bare"), ("bare", "named")):
+        tables = {name: tmp_path / f"{name}.csv" for name in order}
+        prepared = prepare(mp4s, tmp_path / "-".join(order), labels=tables, recipe=layered(SMALL))
+        assert prepared.n_patients == 3
+
+
+def test_training_that_cannot_be_saved_is_refused_before_it_begins(archive: Path, tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "notes.txt").touch()
+    with pytest.raises(UsageError, match="holds other files"):
+        train(archive, task="planes", out=tmp_path / "b", recipe=layered(SMALL))
+
+
+def test_a_trained_bundle_is_replaced_only_when_that_is_asked_for(archive: Path, trained: Bundle) -> None:
+    with pytest.raises(UsageError, match="--overwrite"):
+        train(archive, task="planes", out=trained.folder, recipe=layered(SMALL))
+
+
+def test_training_that_diverges_is_told_and_leaves_no_bundle(archive: Path, tmp_path: Path) -> None:
+    wild = {"training": {"learning_rate": 1e30, "optimizer": "sgd"}}
+    with pytest.raises(UsageError, match="diverged"):
+        train(archive, task="planes", out=tmp_path / "b", recipe=layered(SMALL, wild))
+    assert not (tmp_path / "b").exists()
+
+
+def test_an_input_too_small_for_the_network_is_told(sweeps: Path, labels: Path, tmp_path: Path) -> None:
+    recipe = layered(SMALL, {"network": {"name": "smallnet"}})
+    prepare([sweeps], tmp_path / "a", labels={"planes": labels}, recipe=recipe)
+    with pytest.raises(UsageError, match="too small"):
+        train(tmp_path / "a", task="planes", out=tmp_path / "b", recipe=recipe)
+
+
+def test_sub_sampling_chooses_training_frames_and_stores_all(
+    sweeps: Path, labels: Path, tmp_path: Path
+) -> None:
+    recipe = layered(SMALL, {"subsample": {"method": "every", "every": 6}})
+    prepare([sweeps], tmp_path / "a", labels={"planes": labels}, recipe=recipe)
+    store = open_archive(tmp_path / "a")
+    for entry in store.entries:
+        assert entry.n_frames == 24
+        assert store.subsample(entry.id).tolist() == [0, 6, 12, 18]
+    trained = train(tmp_path / "a", task="planes", out=tmp_path / "b", recipe=recipe)
+    assert trained.recipe["subsample"] == {"method": "every", "every": 6, "frames": 64}

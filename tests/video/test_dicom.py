@@ -146,6 +146,17 @@ def test_a_truncated_file_is_damaged_in_one_sentence(tmp_path: Path, share: floa
     assert caught.value.advice
 
 
+@pytest.mark.parametrize("n_frames", [1, 3])
+def test_halved_chroma_cut_in_the_first_frame_is_damage(tmp_path: Path, n_frames: int) -> None:
+    frames = np.repeat(ramp(n_frames)[..., None], 3, axis=-1)
+    path = save(ultrasound(frames, PhotometricInterpretation="YBR_FULL_422"), tmp_path / "a")
+    content = path.read_bytes()
+    path.write_bytes(content[: content.index(frames.tobytes()) + frames[0].size - 100])
+    with pytest.raises(DamagedRecording, match="cut short") as caught:
+        opened(path)
+    assert caught.value.advice
+
+
 def test_no_damage_ends_in_another_error(tmp_path: Path) -> None:
     chance = np.random.default_rng(1)
     files = [

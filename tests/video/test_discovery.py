@@ -1,6 +1,7 @@
 """Every recording below the named folders is found once, under a name that is safe and its own."""
 
 import re
+import time
 from itertools import permutations
 from pathlib import Path
 
@@ -65,6 +66,43 @@ def test_a_video_beside_a_sequence_is_found_too(tmp_path):
     assert [found.path.name for found in find_recordings([tmp_path / "exam"])] == ["exam", "whole.mp4"]
 
 
+def test_a_long_sequence_is_found_in_no_time(tmp_path):
+    first = fill(tmp_path / "exam", "f0.png") / "f0.png"
+    for number in range(1, 6000):
+        (tmp_path / "exam" / f"f{number}.png").hardlink_to(first)
+    start = time.process_time()
+    assert ids(tmp_path / "exam") == ["exam"]
+    assert time.process_time() - start < 1.5
+
+
+@pytest.mark.parametrize(
+    "marks",
+    [
+        ["out/findings.json"],
+        ["out/archive.json"],
+        ["out/bundle.json"],
+        ["out-private/key"],
+    ],
+    ids=" ".join,
+)
+def test_outputs_are_no_inputs_unless_they_are_named(tmp_path, marks):
+    out = fill(tmp_path, "a.mp4", *marks) / Path(marks[0]).parent
+    fill(out, "b.mp4", "keyframes/1.png", "keyframes/2.png")
+    assert ids(tmp_path) == ["a"]
+    assert {"b", "keyframes"} <= set(ids(out))
+
+
+@pytest.mark.parametrize("mark", ["p/index.html", "p/failures.csv", "p-private/notes.txt", "p/key.txt"])
+def test_a_folder_that_only_resembles_an_output_is_searched(tmp_path, mark):
+    fill(fill(tmp_path, mark) / Path(mark).parent, "a.mp4")
+    assert [found.path.name for found in find_recordings([tmp_path])] == ["a.mp4"]
+
+
+def test_findings_beside_recordings_are_not_predicted_again(tmp_path):
+    fill(tmp_path, "a.mp4", "index.html", "failures.csv", "a/findings.json", "a/keyframes/f1.png", "p/b.mp4")
+    assert ids(tmp_path) == ["a", "p__b"]
+
+
 def test_dangling_links_stay_and_circles_end(tmp_path):
     fill(tmp_path / "d", "a.mp4")
     (tmp_path / "d" / "gone.mp4").symlink_to(tmp_path / "nowhere")
@@ -101,6 +139,19 @@ def test_equal_paths_below_two_sources_are_told_apart(tmp_path):
     first, second = ids(tmp_path / "one", tmp_path / "two")
     assert first != second
     assert ids(tmp_path / "two", tmp_path / "one") == [second, first]
+
+
+def test_the_path_below_a_source_stays_whatever_else_is_found(tmp_path):
+    fill(tmp_path, "one/p 1/a.v2.mp4", "one/p 1/b.avi", "one/s/1.png", "one/s/2.png", "two/p 1/a.v2.mp4")
+    alone = {found.path: found.below for found in find_recordings([tmp_path / "one"])}
+    both = {found.path: found.below for found in find_recordings([tmp_path / "two", tmp_path / "one"])}
+    assert list(alone.values()) == ["p 1/a.v2.mp4", "p 1/b.avi", "s"]
+    assert both == {**alone, tmp_path / "two" / "p 1" / "a.v2.mp4": "p 1/a.v2.mp4"}
+
+
+def test_a_source_that_is_the_recording_is_below_itself(tmp_path):
+    fill(tmp_path, "s/1.png", "s/2.png", "a b.mp4")
+    assert [f.below for f in find_recordings([tmp_path / "s", tmp_path / "a b.mp4"])] == ["s", "a b.mp4"]
 
 
 @given(st.text(max_size=300))

@@ -5,18 +5,39 @@ import os
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 
-from sonoplane.clips.label_checks import OPTIONAL, Fault, contradictions, count, meant, overlaps, refuse, told
+from sonoplane.clips.label_checks import (
+    OPTIONAL,
+    Fault,
+    Place,
+    contradictions,
+    count,
+    meant,
+    overlaps,
+    past_end,
+    refuse,
+    told,
+)
 from sonoplane.errors import LabelError
 from sonoplane.records import Label
 
-__all__ = ["COLUMNS", "UNLABELLED", "LabelTable", "classes_of", "frame_labels", "read_labels", "write_labels"]
+__all__ = [
+    "COLUMNS",
+    "UNLABELLED",
+    "LabelTable",
+    "classes_of",
+    "fill_background",
+    "frame_labels",
+    "read_labels",
+    "write_labels",
+]
 
 #: The columns every table has.
 REQUIRED = ("recording", "start", "stop", "label")
@@ -41,6 +62,18 @@ class LabelTable:
     """In the file's order."""
     notes: tuple[str, ...] = ()
     """What was forgiven, a sentence each."""
+    places: tuple[Place, ...] = ()
+    """Where each row stands in its source, in the rows' order."""
+    exhaustive: bool = False
+    """Who labelled looked at every frame: what is not labelled is background."""
+    seen: Mapping[str, tuple[range, ...]] = field(default_factory=dict)
+    """Recording -> the frames that were looked at, where the source says so."""
+
+    @property
+    def placed(self) -> dict[Place, Label]:
+        """The rows by where they stand."""
+        places = self.places or tuple(range(2, len(self.rows) + 2))
+        return dict(zip(places, self.rows, strict=True))
 
 
 def read_labels(path: Path) -> LabelTable:
@@ -58,7 +91,7 @@ def read_labels(path: Path) -> LabelTable:
     faults: list[Fault] = []
     cells: dict[int, Cells] = {}
     n_trimmed = 0
-    for row, values in enumerate(body, start=2):
+    for row, values in enumerate(_rows(body, path.name), start=2):
         if len(values) > len(columns) and any(value.strip() for value in values[len(columns) :]):
             found = f"{len(values)} cells under {len(columns)} columns"
             faults.append((row, f"{found}; put quotes around a cell that holds the separator"))
@@ -70,14 +103,14 @@ def read_labels(path: Path) -> LabelTable:
         notes.append(f"Blanks around the cells of {count(n_trimmed)} were dropped.")
     for column in CASELESS:
         notes += _respell(cells, column)
-    labels: dict[int, Label] = {}
+    labels: dict[Place, Label] = {}
     for row, trimmed in cells.items():
         try:
             labels[row] = _label(trimmed)
         except LabelError as fault:
             faults.append((row, fault.message))
     refuse(faults + contradictions(labels) + overlaps(labels), of=path.name)
-    return LabelTable(rows=tuple(labels.values()), notes=tuple(notes))
+    return LabelTable(rows=tuple(labels.values()), notes=tuple(notes), places=tuple(labels))
 
 
 def write_labels(path: Path, rows: Sequence[Label]) -> None:
@@ -118,6 +151,39 @@ def classes_of(rows: Iterable[Label], *, background: str = "background") -> tupl
     return tuple(sorted({row.label for row in rows}, key=lambda name: (name != background, name)))
 
 
+def fill_background(
+    table: LabelTable, n_frames: Mapping[str, int], *, background: str = "background"
+) -> LabelTable:
+    """Label the frames that were looked at and that nobody labelled as background; for exhaustive sources.
+
+    `n_frames` tells how long each recording is. Only recordings that the table knows are filled, and where it
+    knows which frames were looked at, only those, and the frames between two of them that follow each other.
+    Raises LabelError for labels past the last frame.
+
+    >>> table = LabelTable(rows=(Label(recording="a", label="kidney", start=1, stop=3),), exhaustive=True)
+    >>> [(row.label, row.start, row.stop) for row in fill_background(table, {"a": 5}).rows]
+    [('kidney', 1, 3), ('background', 0, 1), ('background', 3, 5)]
+    """
+    refuse(past_end(table.placed, n_frames), of="The labels")
+    mine: dict[str, list[Label]] = {name: [] for name in table.seen}
+    for row in table.rows:
+        mine.setdefault(row.recording, []).append(row)
+    spelled = {row.label.casefold(): row.label for row in table.rows}.get(background.casefold(), background)
+    added: list[Label] = []
+    places: list[Place] = []
+    for name, rows in mine.items():
+        if name not in n_frames:
+            continue
+        like = rows[0] if rows else Label(recording=name, label=spelled)
+        unlabelled = np.ones(n_frames[name], dtype=bool)
+        for row in rows:
+            unlabelled[row.start : row.stop] = False
+        for start, stop in _free_runs(unlabelled, table.seen.get(name) or (range(n_frames[name]),)):
+            added.append(replace(like, label=spelled, start=start, stop=stop))
+            places.append(f"background {len(added)}")
+    return replace(table, rows=(*table.rows, *added), places=(*table.placed, *places))
+
+
 def frame_labels(
     rows: Iterable[Label], recording: str, n_frames: int, classes: Sequence[str]
 ) -> Int64[np.ndarray, "time"]:
@@ -130,21 +196,30 @@ def frame_labels(
     >>> frame_labels(rows, "a", 5, ("background", "kidney"))
     array([-1,  1,  1, -1, -1])
     """
-    mine = dict(enumerate((row for row in rows if row.recording == recording), start=1))
-    faults = overlaps(mine)
+    mine: dict[Place, Label] = {}
+    mine.update(enumerate((row for row in rows if row.recording == recording), start=1))
+    faults = overlaps(mine) + past_end(mine, {recording: n_frames})
     numbers = np.full(n_frames, UNLABELLED, dtype=np.int64)
     for place, row in mine.items():
         if row.label not in classes:
             faults.append((place, f"{told(row)}: no such class{meant(row.label, classes)}"))
-        elif row.stop is not None and row.stop > n_frames:
-            end = f"{told(row)}: the recording ends after {n_frames} frames"
-            faults.append(
-                (place, f"{end}; give stop <= {n_frames}, or check that this is the video that was labelled")
-            )
         else:
             numbers[row.start : row.stop] = list(classes).index(row.label)
     refuse(faults, of="a recording's labels")
     return numbers
+
+
+def _free_runs(unlabelled: Bool[np.ndarray, "time"], seen: Iterable[range]) -> list[tuple[int, int]]:
+    """Runs of unlabelled frames, start and stop, each from one seen frame to another."""
+    free = np.zeros_like(unlabelled)
+    for frames in seen:
+        looked_at = [frame for frame in frames if frame < len(free) and unlabelled[frame]]
+        free[looked_at] = True
+        for before, after in pairwise(looked_at):
+            if after - before == frames.step and unlabelled[before:after].all():
+                free[before:after] = True
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], free, [False])).astype(np.int8)))
+    return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
 
 
 def _read_csv(path: Path) -> tuple[list[str], Iterator[list[str]]]:
@@ -162,7 +237,18 @@ def _read_csv(path: Path) -> tuple[list[str], Iterator[list[str]]]:
     first = text.partition("\n")[0]
     separator = max(",;\t", key=first.count)  # the first of equals: a comma
     rows = csv.reader(text.splitlines(keepends=True), delimiter=separator)
-    return next(rows, []), rows
+    return next(_rows(rows, path.name), []), rows
+
+
+def _rows(body: Iterable[list[str]], name: str) -> Iterator[list[str]]:
+    """The rows, as far as they can be told apart."""
+    try:
+        yield from body
+    except csv.Error as error:
+        raise LabelError(
+            f"{name} cannot be read as a table: {error}.",
+            advice="A quote may be open, or it is no text: save it as CSV again.",
+        ) from error
 
 
 def _read_parquet(path: Path) -> tuple[list[str], Iterator[list[str]]]:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import polars as pl
 import zarr
-from jaxtyping import Float64, UInt8
+from jaxtyping import Float64, Int64, UInt8
 
 from sonoplane.errors import DamagedRecording, LabelError, UsageError
 from sonoplane.frames.archive_writer import FORMAT
@@ -33,7 +33,8 @@ class Archive:
     """An archive open for reading; it may be pickled and used after a fork.
 
     On disk: `archive.json`, `manifest.parquet`, `labels/<task>.parquet`, and for each recording a zarr group
-    `recordings/<id>` with the arrays `pixels` (uint8, time height width [3], zstd) and `times_s`.
+    `recordings/<id>` with the arrays `pixels` (uint8, time height width [3], zstd), `times_s` and, where frames were
+    sub-sampled, `subsample`: their indices.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -100,6 +101,13 @@ class Archive:
         """Seconds of every frame since frame 0; None where the source has no frame times."""
         times = np.asarray(self._array(id, "times_s")[:])
         return times if len(times) == self.entry(id).n_frames else None
+
+    def subsample(self, id: str) -> Int64[np.ndarray, "chosen"]:
+        """The frames that the sub-sampling chose, ascending; all of them where there was none."""
+        self.entry(id)
+        if not (self.folder / "recordings" / id / "subsample").exists():
+            return np.arange(self.entry(id).n_frames)
+        return np.asarray(self._array(id, "subsample")[:])
 
     @property
     def tasks(self) -> tuple[str, ...]:

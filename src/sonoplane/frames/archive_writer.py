@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
@@ -89,11 +89,17 @@ class ArchiveWriter:
         """Whether this recording is already there, whole."""
         return (self.folder / "recordings" / id / "zarr.json").is_file()
 
-    def add(self, facts: EntryFacts, frames: Iterable[Frame]) -> Entry:
+    def add(
+        self,
+        facts: EntryFacts,
+        frames: Iterable[Frame],
+        *,
+        subsample: Callable[[], Sequence[int]] | None = None,
+    ) -> Entry:
         """Write one recording: it appears at once when its last frame is written, or not at all.
 
         All frames have one size and color; a chunk of them is in memory at a time. Times are kept where every
-        frame has one.
+        frame has one. `subsample` is asked after the last frame which of them a sub-sampling chose; all are stored.
         """
         if self.has(facts.id):
             raise UsageError(
@@ -104,7 +110,7 @@ class ArchiveWriter:
             shutil.rmtree(left, ignore_errors=True)
         part = Path(tempfile.mkdtemp(prefix=f".{facts.id}.", suffix=".part", dir=place.parent))
         try:
-            entry = self._write(part, facts, iter(frames))
+            entry = self._write(part, facts, iter(frames), subsample)
             part.chmod(0o755)
             part.replace(place)
         finally:
@@ -124,7 +130,13 @@ class ArchiveWriter:
         entries = [_entry(head) for head in heads]
         write_table(self.folder / "manifest.parquet", manifest_of(entries))
 
-    def _write(self, part: Path, facts: EntryFacts, frames: Iterator[Frame]) -> Entry:
+    def _write(
+        self,
+        part: Path,
+        facts: EntryFacts,
+        frames: Iterator[Frame],
+        subsample: Callable[[], Sequence[int]] | None,
+    ) -> Entry:
         first = next(frames, None)
         if first is None:
             raise DamagedRecording(f"Recording '{facts.id}' has no frame.", advice="Leave it out.")
@@ -156,6 +168,8 @@ class ArchiveWriter:
             pixels.append(np.stack(images))
         known = [time_s for time_s in times if time_s is not None]
         group.create_array("times_s", data=np.array(known if len(known) == len(times) else [], np.float64))
+        if subsample is not None:
+            group.create_array("subsample", data=np.array(subsample(), np.int64))
         entry = Entry(
             **asdict(facts) | {"box": facts.box},
             n_frames=len(times),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from sonoplane.errors import RecordingError
 from sonoplane.frames.region import find_region
 from sonoplane.frames.region_settings import RegionSettings
 from sonoplane.records import Box, Frame, Image, Recording, Region
@@ -37,8 +38,17 @@ def clean(
     """Find the ultrasound region in the first frames, then offer all frames blanked outside it.
 
     `card_box` is the fixed crop of the network's card, where it has one. See `find_region`.
+
+    Raises:
+        RecordingError: no region was found, so that a burned-in name could not be told from the image.
     """
+    settings = settings or RegionSettings()
     region, warnings = find_region(recording, card_box=card_box, settings=settings)
+    if region.origin == "whole" and not settings.whole_frame:
+        raise RecordingError(
+            "No ultrasound region was found in its frames.",
+            advice="If all of the frame may be seen, names written on it too, say --region.whole-frame.",
+        )
     return Frames(recording=recording, region=region, warnings=(*recording.warnings, *warnings))
 
 

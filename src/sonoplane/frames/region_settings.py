@@ -37,3 +37,7 @@ class RegionSettings(BaseModel):
 
     least_confidence: float = Field(default=0.5, ge=0, le=1)
     """Inside a region declared by the scanner, the pixels' own mask is used only from this confidence on."""
+
+    whole_frame: bool = False
+    """Where no region is found, go on with the whole frame and whatever is written on it; else such a recording is
+    refused."""

@@ -70,7 +70,7 @@ def open_exported(
 def _best(bundle: Bundle) -> Literal["openvino", "onnx", "torch"]:
     if bundle.file("model.xml"):
         return "openvino"
-    if bundle.file("model.onnx") and not find_spec("torch"):
+    if bundle.file("model.onnx") and find_spec("onnxruntime"):
         return "onnx"
     if find_spec("torch"):
         return "torch"
@@ -141,6 +141,7 @@ class _Torch:
 
         if settings.threads:
             torch.set_num_threads(settings.threads)
+        torch.backends.cudnn.allow_tf32 = False  # float32 is what it says
         self._torch = torch
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         network: torch.nn.Module = load_network(bundle).to(self._device)

@@ -44,7 +44,8 @@ class KeyFrameChooser:
     """Remembers the best few frames of each plane, apart in time, and settles on the key frames at the end.
 
     A frame's worth is its probability times how sharp it is beside the frames so far; of two candidates closer
-    than the settings allow, the worthier stays.
+    than the settings allow, the worthier stays. A frame is a candidate only once its label has held long enough, so
+    that flickers, however sure, never take the places of a plane.
     """
 
     def __init__(
@@ -55,6 +56,9 @@ class KeyFrameChooser:
         self.settings = settings or KeyFrameSettings()
         self._sharpness_so_far: list[float] = []
         self._candidates: dict[str, list[_Candidate]] = {plane: [] for plane in planes}
+        self._run_label = ""
+        self._run_length = 0
+        self._waiting: list[_Candidate] = []
 
     def add(self, seen: Seen) -> None:
         """Consider the next frame."""
@@ -63,20 +67,33 @@ class KeyFrameChooser:
         probabilities = softmax(seen.logits)
         best = int(probabilities.argmax())
         plane, probability = self.classes[best], float(probabilities[best])
-        if plane not in self._candidates or probability < self.settings.min_probability:
-            return
+        if plane != self._run_label:
+            self._run_label, self._run_length = plane, 0
+            self._waiting.clear()
+        self._run_length += 1
+        if plane in self._candidates and probability >= self.settings.min_probability:
+            self._waiting.append(self._candidate(seen, probability, sharp))
+        if self._run_length >= self.settings.min_run:
+            self._admit()
+
+    def _candidate(self, seen: Seen, probability: float, sharp: float) -> _Candidate:
         typical = self._sharpness_so_far[len(self._sharpness_so_far) // 2]
         relative = min(1.0, sharp / typical) if typical else 1.0
-        self._offer(
-            plane,
-            _Candidate(
-                frame=seen.frame, probability=probability, sharpness=sharp, worth=probability * relative
-            ),
+        return _Candidate(
+            frame=seen.frame, probability=probability, sharpness=sharp, worth=probability * relative
         )
+
+    def _admit(self) -> None:
+        """The run has lasted: what waited for that becomes a candidate."""
+        for candidate in self._waiting:
+            self._offer(self._run_label, candidate)
+        self._waiting.clear()
 
     def choose(self, segments: Sequence[Segment]) -> tuple[KeyFrame, ...]:
         """The key frames, plane by plane in the protocol's order, the best of each first."""
         n_frames = segments[-1].stop if segments else 0
+        if self._run_length == n_frames:  # a recording shorter than the shortest run
+            self._admit()
         shortest = min(self.settings.min_run, n_frames)
         lasting = [segment for segment in segments if segment.stop - segment.start >= shortest]
         return tuple(

@@ -26,7 +26,7 @@ from sonoplane.models.model_card import write_model_card
 from sonoplane.models.spec import NetworkSpec
 from sonoplane.records import BundleName
 
-__all__ = ["FORMAT", "Bundle", "add_files", "save_bundle"]
+__all__ = ["FORMAT", "Bundle", "add_files", "check_place", "save_bundle"]
 
 #: Of the folder; a bundle of another format is refused, never guessed at.
 FORMAT = 1
@@ -139,13 +139,9 @@ def save_bundle(
 
     An existing folder is replaced only where it is a bundle, holds nothing else, and `overwrite` is given.
     """
+    check_place(folder, name=name, version=version, overwrite=overwrite)
     kept = {key: np.array(value) for key, value in weights.items() if not key.endswith(COUNTER)}
     check_fit(weight_shapes(spec), kept)
-    if not re.fullmatch(r"[\w.+ -]{1,100}", name) or not re.fullmatch(r"[\w.+-]{1,40}", version):
-        raise UsageError(
-            f"{name!r}, {version!r} cannot name a bundle and its version.",
-            advice="Use letters, digits, dots and dashes.",
-        )
     if len(card.classes) != spec.n_classes:
         raise UsageError(
             f"The card names {len(card.classes)} classes, the network answers {spec.n_classes}.",
@@ -175,6 +171,16 @@ def save_bundle(
         }
         (fresh / INDEX).write_bytes(_json(index))
     return Bundle.load(folder)
+
+
+def check_place(folder: Path, *, name: str, version: str = "1", overwrite: bool = False) -> None:
+    """Raise a UsageError where `save_bundle` would refuse the folder or the name; good to know before training."""
+    if not re.fullmatch(r"[\w.+ -]{1,100}", name) or not re.fullmatch(r"[\w.+-]{1,40}", version):
+        raise UsageError(
+            f"{name!r}, {version!r} cannot name a bundle and its version.",
+            advice="Use letters, digits, dots and dashes.",
+        )
+    _may_replace(folder, overwrite=overwrite)
 
 
 def add_files(
@@ -303,7 +309,7 @@ def _may_replace(folder: Path, *, overwrite: bool) -> None:
     if not overwrite:
         raise UsageError(
             f"{folder.name!r} holds a bundle already.",
-            advice="Choose another folder, or ask for it to be overwritten.",
+            advice="Choose another folder, or say --overwrite.",
         )
 
 

@@ -1,6 +1,6 @@
 """The page that tells a reader what a bundle is for, what it answers, and where it ends."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sonoplane.models.card import Card
@@ -83,9 +83,20 @@ def _crop(card: Card) -> str:
 
 def _rows(metrics: Mapping[str, Any]) -> list[str]:
     """The single figures as a table; metrics.json has the rest."""
-    single = {k: v for k, v in metrics.items() if isinstance(v, int | float | str) or v is None}
+    single = {k: v for k, v in _flat(metrics) if isinstance(v, int | float | str) or v is None}
     rows = [f"| {key} | {_figure(value)} |" for key, value in single.items()]
     return ["| figure | value |", "|---|---|", *rows, "", "`metrics.json` has all figures."]
+
+
+def _flat(metrics: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested figures by their path; one with a text of its own (`0.93 (95 % CI ...)`) is told by it alone."""
+    for key, value in metrics.items():
+        if isinstance(value, Mapping) and "text" in value:
+            yield f"{prefix}{key}", value["text"]
+        elif isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key} ")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def _figure(value: object) -> str:

@@ -50,6 +50,11 @@ def import_weights(
         raise WeightsError(
             f"These are the weights of {spec.name}, not of {name}.", advice="Leave out the name."
         )
+    if spec.in_channels != 1:
+        raise WeightsError(
+            f"The network takes {spec.in_channels} channels.",
+            advice="A card gives gray images; import a network with one input channel.",
+        )
     published = "Lasagne" in layout.title and spec.n_classes == len(builtin_card("fetal").classes)
     return ImportedWeights(spec, weights, _choose_card(spec, card, classes, published=published))
 
@@ -93,7 +98,7 @@ def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
 
     try:
         return dict(safetensors.numpy.load_file(path))
-    except (safetensors.SafetensorError, OSError, KeyError) as error:
+    except (safetensors.SafetensorError, OSError, KeyError, TypeError) as error:
         raise WeightsError(
             f"{path.name!r} cannot be read as .safetensors.",
             advice="Copy or download it again; save it in float32.",

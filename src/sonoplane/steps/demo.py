@@ -239,6 +239,8 @@ def _write(exam: PhantomExam, path: Path) -> None:
 
 def _empty(out: Path) -> None:
     """Make the folder, anew where an earlier demo left it."""
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"'{out.name}' is a file.", advice="Name a folder with --out.")
     if out.exists() and any(out.iterdir()):
         if not (out / _MARK).exists():
             raise UsageError(

@@ -1,10 +1,12 @@
 """Say what recordings show, and hand over the frames worth seeing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from sonoplane.errors import DamagedRecording, UsageError
+from sonoplane.errors import DamagedRecording, SonoplaneError, UsageError
 from sonoplane.frames.cleaning import clean
 from sonoplane.inference.backends import Backend, BackendChoice, open_backend
 from sonoplane.inference.keyframes import KeyFrameChooser
@@ -111,7 +113,8 @@ def predict_all(
         BundleError, MissingExtra: the bundle's network cannot be run here.
     """
     runner = open_backend(bundle, backend, recipe.run)
-    found = find_recordings(paths)
+    _check_out(out)
+    found = [item for item in find_recordings(paths) if not item.path.resolve().is_relative_to(out.resolve())]
     if not found:
         raise UsageError("No recording was found.", advice="Name files, or a folder that holds recordings.")
     pseudonyms = Pseudonyms.fresh()
@@ -135,5 +138,28 @@ def predict_all(
                 done.append(IndexEntry.of(findings))
                 on_done(findings, timeline)
     finally:
-        write_index(out, done, failures)
+        write_index(out, [*_earlier(out, {item.id for item in found}), *done], failures)
     return Predicted(done=tuple(done), failures=tuple(failures))
+
+
+def _check_out(out: Path) -> None:
+    """Find out before any work whether results can be written."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=out, prefix="."):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"'{out.name}' cannot take the results: {error.strerror}.",
+            advice="Name another folder with --out.",
+        ) from error
+
+
+def _earlier(out: Path, now: Set[str]) -> list[IndexEntry]:
+    """Recordings that earlier runs left in `out`, without those of this run."""
+    entries = []
+    for path in sorted(out.glob("*/findings.json")):
+        if path.parent.name not in now:
+            with suppress(OSError, SonoplaneError):  # not ours to list
+                entries.append(IndexEntry.read(path.parent))
+    return entries

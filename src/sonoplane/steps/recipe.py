@@ -1,15 +1,17 @@
 """One TOML file with the settings of every step; a setting's docstring is its help."""
 
+import math
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from sonoplane.clips.splits_settings import SplitSettings
 from sonoplane.errors import UsageError
 from sonoplane.frames.region_settings import RegionSettings
+from sonoplane.frames.subsample_settings import SubsampleSettings
 from sonoplane.inference.settings import FindingsSettings, KeyFrameSettings, RunSettings
 from sonoplane.training.settings import (
     AugmentationSettings,
@@ -28,6 +30,8 @@ class Recipe(BaseModel):
 
     region: RegionSettings = Field(default_factory=RegionSettings)
     """How the ultrasound region is found."""
+    subsample: SubsampleSettings = Field(default_factory=SubsampleSettings)
+    """Which frames training may see; all are stored, and evaluation sees all."""
     input: InputSettings = Field(default_factory=InputSettings)
     """What a network is given of each frame."""
     split: SplitSettings = Field(default_factory=SplitSettings)
@@ -44,6 +48,13 @@ class Recipe(BaseModel):
     """How frames become an answer for the recording."""
     keyframes: KeyFrameSettings = Field(default_factory=KeyFrameSettings)
     """Which frames a physician is shown."""
+
+    @model_validator(mode="after")
+    def _shares_add_up(self) -> "Recipe":
+        """Checked here, where flags and file have come together."""
+        if not math.isclose(sum(self.split.fractions.values()), 1, abs_tol=1e-6):
+            raise ValueError("split: train, validation and test must add up to 1")
+        return self
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
@@ -76,14 +87,18 @@ def layered(*layers: Mapping[str, Any]) -> Recipe:
     merged: dict[str, Any] = {}
     for layer in layers:
         for section, settings in layer.items():
-            if isinstance(settings, Mapping):
-                merged[section] = {**merged.get(section, {}), **settings}
-            else:
-                merged[section] = settings
+            before = merged.get(section)
+            if isinstance(settings, Mapping) and isinstance(before, Mapping):
+                settings = {**before, **settings}
+            merged[section] = settings
     try:
         return Recipe.model_validate(merged)
     except ValidationError as error:
         first = error.errors()[0]
+        if not first["loc"]:
+            raise UsageError(
+                f"{first['msg'].removeprefix('Value error, ')}.", advice="Change them."
+            ) from error
         where = ".".join(str(part) for part in first["loc"])
         advice = "Known sections: " + ", ".join(Recipe.model_fields) + "."
         known = Recipe.model_fields.get(str(first["loc"][0]))

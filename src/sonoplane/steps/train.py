@@ -5,36 +5,37 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Int64
 
-from sonoplane.clips.labels import classes_of, frame_labels
+from sonoplane.clips.labels import UNLABELLED, classes_of, frame_labels
 from sonoplane.clips.splits import audit
 from sonoplane.errors import UsageError
 from sonoplane.frames.archive import Archive, open_archive
 from sonoplane.metrics.intervals import Estimate, interval
-from sonoplane.models.bundle import Bundle, save_bundle
+from sonoplane.models.bundle import Bundle, check_place, save_bundle
 from sonoplane.models.card import Card
-from sonoplane.models.card_tensor import CardValues
 from sonoplane.models.registry import build, network_spec, weights_of
 from sonoplane.steps.prepare import input_card
 from sonoplane.steps.progress import progress, say
 from sonoplane.steps.recipe import Recipe
-from sonoplane.training.fit import Fitted, fit
+from sonoplane.training.fit import Fitted, answers, check_input, fit
 from sonoplane.training.frames_dataset import FrameDataset
 
 __all__ = ["train"]
 
 
-def train(archive: Path, *, task: str, out: Path, recipe: Recipe) -> Bundle:
+def train(archive: Path, *, task: str, out: Path, recipe: Recipe, overwrite: bool = False) -> Bundle:
     """Train the recipe's network on one label table of an archive, and save it with how well it did.
 
-    The weights kept are those of the lowest validation loss. The test part is not touched.
+    The weights kept are those of the lowest validation loss. The test part is not touched. The bundle's recipe has the
+    region and split settings that the archive was prepared with, so that prediction cleans frames as `prepare` did.
 
     Raises:
-        UsageError: the archive has no such table, or was prepared for another input.
+        UsageError: the archive has no such table, or was prepared for another input; `out` is not free; training
+            diverged.
         SplitError: a patient is in two parts.
     """
+    check_place(out, name=out.name, overwrite=overwrite)
     store = open_archive(archive)
     rows = store.labels(task)
     classes = classes_of(rows)
@@ -49,14 +50,18 @@ def train(archive: Path, *, task: str, out: Path, recipe: Recipe) -> Bundle:
 
     def part(name: str, every: int = 1) -> FrameDataset:
         mine = {entry.id: targets[entry.id] for entry in store.entries if entry.split == name}
+        if name == "train":
+            mine = {id: _only(labels, store.subsample(id)) for id, labels in mine.items()}
         return FrameDataset(store, card, mine, every=every, cache_bytes=recipe.training.cache_gb * 1e9)
 
     training, validation = part("train", recipe.training.every), part("validation")
     say(f"{task}: {len(training)} frames to train on, {len(validation)} to validate, {len(classes)} classes.")
     spec = network_spec(recipe.network.name, n_classes=len(classes))
+    network = build(spec, init=recipe.network.init, seed=recipe.training.seed)
+    check_input(network, card)
     with progress("train", "steps") as tell:
         fitted = fit(
-            build(spec, init=recipe.network.init, seed=recipe.training.seed),
+            network,
             card,
             training,
             validation,
@@ -72,10 +77,22 @@ def train(archive: Path, *, task: str, out: Path, recipe: Recipe) -> Bundle:
         spec=spec,
         card=card,
         weights=weights_of(fitted.network),
-        recipe=recipe.model_dump(exclude_none=True),
+        recipe={
+            **recipe.model_dump(exclude_none=True),
+            **{section: store.settings[section] for section in ("region", "subsample", "split")},
+        },
         metrics=_metrics(fitted, card, validation, store),
-        overwrite=True,
+        overwrite=overwrite,
     )
+
+
+def _only(
+    labels: Int64[np.ndarray, "time"], frames: Int64[np.ndarray, "chosen"]
+) -> Int64[np.ndarray, "time"]:
+    """The labels of some frames; the others count as unlabelled."""
+    kept = np.full_like(labels, UNLABELLED)
+    kept[frames] = labels[frames]
+    return kept
 
 
 def _check_geometry(store: Archive, card: Card) -> None:
@@ -89,7 +106,7 @@ def _check_geometry(store: Archive, card: Card) -> None:
 
 def _metrics(fitted: Fitted, card: Card, validation: FrameDataset, store: Archive) -> dict[str, Any]:
     """How training went, and frame accuracy on the validation patients with its doubt."""
-    right = _answers(fitted, card, validation) == validation.targets
+    right = answers(fitted.network, card, validation) == validation.targets
     patients = [store.entry(name).patient or name for name in validation.recordings]
     estimate = _over_patients(right, patients)
     return {
@@ -116,13 +133,3 @@ def _over_patients(right: np.ndarray, patients: Sequence[str]) -> Estimate:
         [int((whose == name).sum()) for name in names],
         method="t",
     )
-
-
-def _answers(fitted: Fitted, card: Card, frames: FrameDataset) -> Int64[np.ndarray, "frames"]:
-    values = CardValues(card)
-    answers = []
-    with torch.inference_mode():
-        for start in range(0, len(frames), 64):
-            images = frames.__getitems__(range(start, min(start + 64, len(frames)))).images
-            answers.append(fitted.network(values(images)).argmax(dim=1).numpy())
-    return np.concatenate(answers)

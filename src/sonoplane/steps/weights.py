@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from sonoplane.errors import UsageError
+import numpy as np
+
+from sonoplane.errors import BundleError, UsageError
 from sonoplane.models.bundle import Bundle, save_bundle
 from sonoplane.models.card import Card, builtin_card
 from sonoplane.models.model_card import write_model_card
-from sonoplane.models.weights import import_weights
-from sonoplane.models.weights_download import get
+from sonoplane.models.weights import ImportedWeights, import_weights, list_known
+from sonoplane.models.weights_download import get, git_blob_id
 from sonoplane.steps.progress import progress
 
 __all__ = ["card_named", "download", "import_bundle"]
@@ -28,6 +30,10 @@ def card_named(name_or_path: str) -> Card:
             raise UsageError(
                 f"The card '{path.name}' cannot be read: {error.strerror}.", advice="Check its path."
             ) from error
+        except UnicodeDecodeError as error:
+            raise UsageError(
+                f"The card '{path.name}' is not UTF-8 text.", advice="Save it as UTF-8."
+            ) from error
     return builtin_card(name_or_path)
 
 
@@ -38,10 +44,16 @@ def import_bundle(
     card: Card | None = None,
     classes: Sequence[str] | None = None,
     name: str | None = None,
+    overwrite: bool = False,
 ) -> Bundle:
-    """Make a bundle of a weights file; see `models/weights.py` for the layouts that are known."""
+    """Make a bundle of a weights file; see `models/weights.py` for the layouts that are known.
+
+    Where `out` holds a bundle of the very same weights, card and name, it stays, exports and all.
+    """
     imported = import_weights(path, card=card, classes=classes)
-    named = name or out.name
+    named = name or out.resolve().name
+    if not overwrite and _is_same(out, named, imported):
+        return Bundle.load(out)
     return save_bundle(
         out,
         name=named,
@@ -51,10 +63,30 @@ def import_bundle(
         weights=imported.weights,
         recipe={},
         model_card=write_model_card(
-            name=named, version="1", spec=imported.spec, card=imported.card, source=path.name
+            name=named, version="1", spec=imported.spec, card=imported.card, source=_source(path)
         ),
-        overwrite=True,
+        overwrite=overwrite,
     )
+
+
+def _is_same(out: Path, name: str, imported: ImportedWeights) -> bool:
+    try:
+        there = Bundle.load(out)
+    except BundleError:
+        return False
+    weights = there.weights()
+    return (there.name, there.spec, there.card) == (name, imported.spec, imported.card) and all(
+        np.array_equal(weights[key], value) for key, value in imported.weights.items() if key in weights
+    )
+
+
+def _source(path: Path) -> str:
+    """Whose weights they are, where the file is one of the published; else its name."""
+    blob_id = git_blob_id(path.read_bytes())
+    for known in list_known():
+        if known.blob_id == blob_id:
+            return f"{known.file_name} ({known.license}). {known.citation}"
+    return path.name
 
 
 def download(name: str) -> Path:

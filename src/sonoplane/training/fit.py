@@ -1,6 +1,7 @@
 """Train a network on labelled frames and keep the weights of its lowest validation loss."""
 
 import logging
+import math
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -18,12 +19,13 @@ from torch.utils.data import DataLoader
 
 from sonoplane.errors import UsageError
 from sonoplane.models.card import Card
+from sonoplane.models.card_tensor import CardValues
 from sonoplane.models.network import PlaneNetwork
 from sonoplane.training.frames_dataset import Batch, FrameDataset
 from sonoplane.training.module import FrameClassifier
 from sonoplane.training.settings import AugmentationSettings, TrainingSettings
 
-__all__ = ["EpochLine", "Fitted", "fit"]
+__all__ = ["EpochLine", "Fitted", "answers", "check_input", "fit"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,41 +89,84 @@ def fit(
         augmentation=augmentation,
         class_weights=_class_weights(train.targets, len(card.classes), training.class_weights),
     )
-    order = torch.Generator().manual_seed(training.seed)
     with TemporaryDirectory() as folder, _quiet():
         best = ModelCheckpoint(dirpath=folder, monitor="val_loss", mode="min", save_weights_only=True)
-        trainer = lightning.Trainer(
-            max_epochs=training.epochs,
-            precision="bf16-mixed" if training.precision == "bf16" else "32-true",
-            callbacks=[
-                best,
-                EarlyStopping(monitor="val_loss", mode="min", patience=training.patience),
-                _Telling(on_step, on_epoch),
-            ],
-            logger=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            gradient_clip_val=1.0,
-        )
-        trainer.fit(
-            module,
-            DataLoader(
-                train,
-                batch_size=training.batch,
-                shuffle=True,
-                generator=order,
-                collate_fn=_as_is,
-                drop_last=len(train) > training.batch,
-            ),
-            DataLoader(validation, batch_size=training.batch, collate_fn=_as_is),
-        )
+        trainer = _trainer(training, [best, _Telling(on_step, on_epoch)])
+        with _interruptible():
+            trainer.fit(module, *_loaders(train, validation, training))
+        if not any(math.isfinite(row["val_loss"]) for row in module.history):
+            raise UsageError(
+                "Training diverged: the validation loss was never a number.",
+                advice="Lower --training.learning-rate, and look at the labels and the input.",
+            )
         state = torch.load(best.best_model_path, weights_only=True)["state_dict"]
     module.load_state_dict(state)
     losses = [row["val_loss"] for row in module.history]
     return Fitted(
-        network=network.eval(), history=tuple(module.history), best_epoch=int(np.argmin(losses)) + 1
+        network=network.eval(), history=tuple(module.history), best_epoch=int(np.nanargmin(losses)) + 1
     )
+
+
+def _trainer(training: TrainingSettings, callbacks: list[lightning.Callback]) -> lightning.Trainer:
+    patience = EarlyStopping(monitor="val_loss", mode="min", patience=training.patience)
+    return lightning.Trainer(
+        max_epochs=training.epochs,
+        devices=1,
+        precision="bf16-mixed" if training.precision == "bf16" else "32-true",
+        callbacks=[*callbacks, patience],
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        gradient_clip_val=1.0,
+    )
+
+
+def _loaders(
+    train: FrameDataset, validation: FrameDataset, training: TrainingSettings
+) -> tuple[DataLoader[Batch], DataLoader[Batch]]:
+    """Training frames in drawn order, validation frames in theirs."""
+    shuffled = DataLoader(
+        train,
+        batch_size=training.batch,
+        shuffle=True,
+        generator=torch.Generator().manual_seed(training.seed),
+        collate_fn=_as_is,
+        drop_last=len(train) > training.batch,
+    )
+    return shuffled, DataLoader(validation, batch_size=training.batch, collate_fn=_as_is)
+
+
+def check_input(network: PlaneNetwork, card: Card) -> None:
+    """Raise a UsageError where the card's size is too small for the network's pools."""
+    try:
+        with torch.inference_mode():
+            network.eval()(torch.zeros(1, 1, *card.size))
+    except RuntimeError as error:
+        raise UsageError(
+            f"An input of {card.size[0]} x {card.size[1]} is too small for this network.",
+            advice="Give a larger --input.height and --input.width.",
+        ) from error
+
+
+def answers(network: PlaneNetwork, card: Card, frames: FrameDataset) -> Int64[np.ndarray, "frames"]:
+    """The likeliest class of every frame of a data set, by its number."""
+    values = CardValues(card)
+    found = []
+    with torch.inference_mode():
+        for start in range(0, len(frames), 64):
+            images = frames.__getitems__(range(start, min(start + 64, len(frames)))).images
+            found.append(network(values(images)).argmax(dim=1).numpy())
+    return np.concatenate(found)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """The framework turns Ctrl-C into an exit; make it Ctrl-C again."""
+    try:
+        yield
+    except SystemExit as error:
+        raise KeyboardInterrupt from error
 
 
 def _as_is(batch: Any) -> Batch:

@@ -84,6 +84,6 @@ class TrainingSettings(BaseModel):
     precision: Literal["float32", "bf16"] = "float32"
     """Arithmetic of training: bf16 is automatic mixed precision, faster where the processor has it."""
     cache_gb: float = Field(default=2.0, ge=0)
-    """Prepared frames are kept in memory when all of them take no more than this."""
+    """Prepared frames are kept in memory where those of a part (training, validation) take no more than this."""
     seed: int = 0
     """Decides initialization, order and augmentation."""

@@ -43,6 +43,8 @@ class Stream:
     width: int
     components: int
     precision: int
+    start: int = 0
+    """Where its JPEG 2000 codestream starts: behind the boxes of a file format, which DICOM does not want."""
     marker: int = 0
     """The JPEG process: the second byte of its start-of-frame marker."""
     claims: tuple[ColorSpace, ...] = ()
@@ -161,7 +163,7 @@ def _read_j2k(data: bytes, start: int, *, sycc: bool = False) -> Stream:
     transformed = data[style + 8] & 1
     claims: tuple[ColorSpace, ...] = ("rgb",) if transformed else ("ybr",) if sycc else ()
     return Stream(
-        kind="j2k", height=bottom - top, width=right - left, components=components, precision=precision,
+        kind="j2k", start=start, height=bottom - top, width=right - left, components=components, precision=precision,
         claims=claims if components == 3 else (),
     )  # fmt: skip
 

@@ -8,7 +8,16 @@ from typing import NamedTuple, TypeAlias
 
 from sonoplane.errors import DamagedRecording
 
-__all__ = ["ByteStream", "Layout", "Span", "encapsulated_layout", "fragments", "native_layout", "read_spans"]
+__all__ = [
+    "ByteStream",
+    "Layout",
+    "Span",
+    "cut_short",
+    "encapsulated_layout",
+    "fragments",
+    "native_layout",
+    "read_spans",
+]
 
 ByteStream: TypeAlias = io.BufferedReader | io.BytesIO
 """An open file, or what it inflates to."""

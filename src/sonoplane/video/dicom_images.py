@@ -16,6 +16,7 @@ from sonoplane.video.dicom_frames import (
     ByteStream,
     Layout,
     Span,
+    cut_short,
     encapsulated_layout,
     fragments,
     native_layout,
@@ -202,7 +203,10 @@ def _corrected(
         if form.columns % 2:
             raise DamagedRecording("Pixels in pairs cannot fill an odd row.", advice=EXPORT_AGAIN)
         return form, []
-    frame, _ = decode_stored(read_spans(stream, (Span(pixels.start, full.frame_bytes),)), full)
+    try:
+        frame, _ = decode_stored(read_spans(stream, (Span(pixels.start, full.frame_bytes),)), full)
+    except Undecodable as error:
+        raise cut_short("it holds less than one frame") from error
     chroma, spread = np.abs(frame[..., 1:].astype(int) - 128).max(axis=-1), np.ptp(frame, axis=-1)
     photometric = "RGB" if (spread <= GRAY).mean() > (chroma <= GRAY).mean() else "YBR_FULL"
     note = f"The header says {form.photometric}, the pixels are {photometric}: those are believed."

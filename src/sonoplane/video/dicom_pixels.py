@@ -131,6 +131,17 @@ def _settled(photometric: str, stream: Stream | None) -> str:
     return "RGB" if stream.claim == "rgb" else "YBR_FULL"
 
 
+def _openjpeg(data: bytes, form: PixelForm, stream: Stream | None, space: ColorSpace) -> Decoded:
+    """JPEG 2000 by OpenJPEG, from the bare codestream.
+
+    pydicom searches the boxes around one for ever where a damaged box has no length (`get_j2k_parameters`), and
+    OpenJPEG would convert colors as they say, which `color_space` has seen to.
+    """
+    if stream is None or stream.kind != "j2k" or stream.components != form.samples:
+        raise Undecodable("its stream is not what the header says")
+    return _PLUGIN_OPENJPEG(data[stream.start :], form, stream, space)
+
+
 def _by_gdcm(data: bytes, form: PixelForm, stream: Stream | None, space: ColorSpace) -> Decoded:
     """By GDCM, which ends the whole process over streams that its codecs do not expect: checked before."""
     expected = {0xF7} if form.syntax in uid.JPEGLSTransferSyntaxes else {0xC3}
@@ -184,7 +195,7 @@ def _gdcm_12_bit(data: bytes, form: PixelForm, stream: Stream) -> Stored:
 
 Decode: TypeAlias = Callable[[bytes, PixelForm, Stream | None, ColorSpace], Decoded]
 
-_PLUGIN_GDCM, _openjpeg, _pydicom = (_by_pydicom(name) for name in ("gdcm", "pylibjpeg", "pydicom"))
+_PLUGIN_GDCM, _PLUGIN_OPENJPEG, _pydicom = (_by_pydicom(name) for name in ("gdcm", "pylibjpeg", "pydicom"))
 
 #: Who decodes what. Decoders differ by a gray level, so each syntax has one, on every machine.
 DECODERS: dict[uid.UID, Decode] = {

@@ -21,6 +21,10 @@ OTHER_FILES = re.compile(
     re.IGNORECASE,
 )
 
+#: What our own output folders hold: each of these sets of names marks one (findings of a recording, a prepared
+#: archive, a bundle). They are passed over, so that no output is read back as input.
+OUTPUTS = ({"findings.json"}, {"archive.json"}, {"bundle.json"})
+
 #: Names that Windows keeps for devices, whatever follows a dot.
 RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)", re.IGNORECASE)
 
@@ -35,6 +39,9 @@ class Found:
 
     path: Path
     id: str
+    below: str = ""
+    """Its path below the source that was named, with suffix and `/` between parts; the name of a source that is
+    itself the recording. Unlike the id it stays the same whatever else is found, and is not always unique."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +62,13 @@ class _Candidate:
 def find_recordings(paths: Sequence[Path]) -> list[Found]:
     """Every recording among the files and below the folders that are named, once each, in their order.
 
-    A folder whose images form one numbered sequence is one recording. Links that lead nowhere and files that
-    cannot be read stay in the list, so that opening them says what is wrong. Ids are paths below the named folder
-    (or file names) without suffix, made safe by `safe_id`; where two would be equal, letter case aside, a digest of
-    the path is appended to both, whatever the order.
+    A folder whose images form one numbered sequence is one recording. Below a named folder, hidden entries and
+    files that are plainly something else are passed over, and so is what sonoplane itself wrote, with all that
+    lies in it: a folder that holds `findings.json`, `archive.json` or `bundle.json`, and a folder named `*-private`
+    that holds `key`. A folder that is named itself is always searched, whatever it holds. Links that lead nowhere and
+    files that cannot be read stay in the list, so that opening them says what is wrong. Ids are paths below the named
+    folder (or file names) without suffix, made safe by `safe_id`; where two would be equal, letter case aside, a digest
+    of the path is appended to both, whatever the order.
     """
     candidates: dict[Path, _Candidate] = {}
     for path in map(Path, paths):
@@ -116,13 +126,16 @@ def _identity(path: Path) -> Path:
 def _below(folder: Path) -> Iterator[_Candidate]:
     """The recordings of a folder, named as paths below it; it may be one itself."""
     source = PurePath(folder.resolve().name)
-    for path, whole in _walk(folder, seen=set()):
+    for path, whole in _walk(folder, seen=set(), named=True):
         relative = PurePath(path.relative_to(folder))
         yield _Candidate(path, relative if relative.parts else source, whole)
 
 
-def _walk(folder: Path, *, seen: set[tuple[int, int]]) -> Iterator[tuple[Path, bool]]:
-    """Recordings in natural order, those of a folder before those of its folders; linked circles end."""
+def _walk(folder: Path, *, seen: set[tuple[int, int]], named: bool = False) -> Iterator[tuple[Path, bool]]:
+    """Recordings in natural order, those of a folder before those of its folders; linked circles end.
+
+    `named`: by the user, so searched even where it is an output.
+    """
     try:
         place = folder.stat()
         entries = sorted(folder.iterdir(), key=lambda entry: natural_order(entry.name))
@@ -132,17 +145,26 @@ def _walk(folder: Path, *, seen: set[tuple[int, int]]) -> Iterator[tuple[Path, b
     if (place.st_dev, place.st_ino) in seen:
         return
     seen.add((place.st_dev, place.st_ino))
+    if not named and _is_output(folder, {entry.name for entry in entries}):
+        return
     entries = [entry for entry in entries if not _is_passed_over(entry)]
     files = [entry for entry in entries if not entry.is_dir()]
     images = [file for file in files if _is_image(file)]
     if frame_numbers([image.name for image in images]):
         yield folder, True
-        files = [file for file in files if file not in set(images)]
+        sequence = set(images)
+        files = [file for file in files if file not in sequence]
     for file in files:
         yield file, False
     for entry in entries:
         if entry.is_dir():
             yield from _walk(entry, seen=seen)
+
+
+def _is_output(folder: Path, names: set[str]) -> bool:
+    """Whether sonoplane wrote this folder, as the names in it tell."""
+    private = folder.name.endswith("-private") and "key" in names
+    return private or any(marks <= names for marks in OUTPUTS)
 
 
 def _is_passed_over(entry: Path) -> bool:
@@ -174,4 +196,7 @@ def _named(candidates: list[_Candidate]) -> list[Found]:
             f"{candidate.name}-{_digest(distinction(candidate))}" if name.casefold() in shared else name
             for candidate, name in zip(candidates, ids, strict=True)
         ]
-    return [Found(path=candidate.path, id=name) for candidate, name in zip(candidates, ids, strict=True)]
+    return [
+        Found(path=candidate.path, id=name, below=candidate.relative.as_posix())
+        for candidate, name in zip(candidates, ids, strict=True)
+    ]
