@@ -43,6 +43,7 @@ app = App(
     help="Finds and names the standard planes in ultrasound video, and trains the networks that do it.\n\n"
     "Start with `sonoplane demo --out demo-output`. Any command takes --debug, which shows where an error arose.",
     error_formatter=_told,
+    suppress_keyboard_interrupt=False,
 )
 weights = App(name="weights", help="Bring published or foreign networks in.")
 app.command(weights)
@@ -182,7 +183,7 @@ def prepare(
         parts = ", ".join(f"{part} {n}" for part, n in prepared.parts.items())
         _print(
             f"{prepared.n_done} recordings of {prepared.n_patients} patients ({parts}), "
-            f"{len(prepared.failures)} failed."
+            f"{len(prepared.failures)} failed. The key and the list of sources lie in '{out.name}-private': keep them."
         )
     if not prepared.n_done:
         return 2

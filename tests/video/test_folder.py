@@ -170,3 +170,13 @@ def test_an_image_cut_short_is_damaged(suffix, tmp_path):
 def test_natural_order_takes_any_name():
     names = ["a10", "a2b", "٣", "10", "", "ä1", "2", "a"]
     assert sorted(names, key=natural_order) == ["", "2", "٣", "10", "a", "a2b", "a10", "ä1"]
+
+
+def test_a_frame_that_is_an_image_by_name_alone_is_told_for_frame_numbers_would_shift(tmp_path):
+    for number in range(4):
+        Image.fromarray(np.full((8, 8), number, np.uint8)).save(tmp_path / f"f{number}.png")
+    (tmp_path / "notes.txt").write_text("This is no frame.")
+    assert open_folder(tmp_path, recording_id="r").n_frames == 4
+    (tmp_path / "f1.png").write_bytes(b"")
+    with pytest.raises(DamagedRecording, match=r"f1\.png .* is not an image"):
+        open_folder(tmp_path, recording_id="r")

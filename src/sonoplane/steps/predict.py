@@ -1,8 +1,9 @@
 """Say what recordings show, and hand over the frames worth seeing."""
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,7 +19,7 @@ from sonoplane.report.folder import Failure, IndexEntry, write_index, write_repo
 from sonoplane.steps.failures import failure_of
 from sonoplane.steps.progress import progress, say
 from sonoplane.steps.recipe import Recipe
-from sonoplane.video.discovery import find_recordings
+from sonoplane.video.discovery import Found, find_recordings
 from sonoplane.video.opening import open_recording
 from sonoplane.video.pseudonyms import Pseudonyms
 
@@ -121,25 +122,40 @@ def predict_all(
     done: list[IndexEntry] = []
     failures: list[Failure] = []
     try:
-        for number, (path, name) in enumerate(((f.path, f.id) for f in found), start=1):
-            title = f"{name} ({number} of {len(found)})"
+        for item, tell in _each(found):
             try:
-                with progress(title, "frames") as tell:
-                    recording = open_recording(path, recording_id=name, pseudonyms=pseudonyms)
-                    findings, timeline = predict(
-                        recording, bundle=bundle, backend=runner, recipe=recipe, on_frame=tell
-                    )
+                recording = open_recording(item.path, recording_id=item.id, pseudonyms=pseudonyms)
+                findings, timeline = predict(
+                    recording, bundle=bundle, backend=runner, recipe=recipe, on_frame=tell
+                )
                 write_report(findings, timeline, out, logits=logits)
             except Exception as error:
-                failure = failure_of(name, error)
+                failure = failure_of(item.id, error)
                 failures.append(failure)
-                say(f"{name}: {failure.reason} {failure.what_to_do}")
+                say(f"{item.id}: {failure.reason} {failure.what_to_do}")
             else:
                 done.append(IndexEntry.of(findings))
                 on_done(findings, timeline)
     finally:
         write_index(out, [*_earlier(out, {item.id for item in found}), *done], failures)
     return Predicted(done=tuple(done), failures=tuple(failures))
+
+
+def _each(found: Sequence[Found]) -> Iterator[tuple[Found, Callable[[int, int | None], None]]]:
+    """Every recording with a function that hears of its frames: progress is told in frames of one, or in recordings."""
+    if len(found) == 1:
+        with progress(found[0].id, "frames") as tell:
+            yield found[0], tell
+        return
+    with progress("predict", "recordings", len(found)) as tell:
+        for count, item in enumerate(found):
+            yield item, partial(_still, tell, count)
+            tell(count + 1, None)
+
+
+def _still(tell: Callable[[int, int | None], None], count: int, done: int, total: int | None) -> None:
+    """So many recordings are done, while frames of the next are."""
+    tell(count, None)
 
 
 def _check_out(out: Path) -> None:

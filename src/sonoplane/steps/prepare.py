@@ -57,6 +57,8 @@ class _Opened:
     """Its id is the archive's: a pseudonym."""
     patient: str
     """A pseudonym."""
+    told_by: str
+    """Who told the patient: the labels, DICOM, a pattern, ..."""
     centre: str | None
 
 
@@ -89,6 +91,7 @@ def prepare(
     failures: list[Failure] = []
     said = _said(tables)
     opened = list(_open_all(found, said, recipe, private, failures))
+    notes = [*(note for table in tables.values() for note in table.notes), *_many_origins(opened)]
     split = _split(opened, tables, said, recipe, private, stored)
     private.remember(item.source for item in opened)
     with create_archive(out, geometry=geometry, settings=settings) as writer:
@@ -101,7 +104,7 @@ def prepare(
         n_patients=len({item.patient for item in done}),
         parts=dict(sorted(Counter(split[item.source.recording] for item in done).items())),
         failures=tuple(failures),
-        notes=tuple(note for table in tables.values() for note in table.notes),
+        notes=tuple(notes),
     )
 
 
@@ -197,12 +200,25 @@ def _open_all(
             source=source,
             recording=recording,
             patient=patient.name if is_pseudonym else private.pseudonyms.of("patient", patient.name),
+            told_by=patient.origin,
             centre=said.get((item.id, "centre")) or recording.facts.centre,
         )
     if n_failed == len(found):
         raise UsageError(
             "No recording could be opened.", advice="See the reasons above, or name other sources."
         )
+
+
+def _many_origins(opened: Sequence[_Opened]) -> list[str]:
+    """A warning where patients are told in several ways, in which one person may go by two names."""
+    counts = Counter(item.told_by for item in opened)
+    if len(counts) < 2:
+        return []
+    told = ", ".join(f"{n} by {origin}" for origin, n in counts.most_common())
+    return [
+        f"Patients are told in several ways ({told}): one person told in two ways counts as two and may be in two"
+        " parts of the split. Name the patient of every recording in the label table."
+    ]
 
 
 def _source(item: Found, private: PrivateFolder) -> KnownSource:

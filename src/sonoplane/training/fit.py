@@ -94,6 +94,8 @@ def fit(
         trainer = _trainer(training, [best, _Telling(on_step, on_epoch)])
         with _interruptible():
             trainer.fit(module, *_loaders(train, validation, training))
+        if trainer.received_sigterm:
+            raise KeyboardInterrupt
         if not any(math.isfinite(row["val_loss"]) for row in module.history):
             raise UsageError(
                 "Training diverged: the validation loss was never a number.",

@@ -22,6 +22,9 @@ __all__ = ["FolderSource", "open_folder", "open_image"]
 #: What Pillow raises on broken images.
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, Pillow.DecompressionBombError)
 
+#: Endings of the images that a folder of frames holds.
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+
 GRAY_MODES = ("1", "L", "LA", "La", "I;16", "I;16B", "I;16L", "I;16N")
 BOTTOMLESS_MODES = ("I", "F")
 
@@ -71,8 +74,15 @@ def open_folder(path: Path, *, recording_id: str, fps: float | None = None) -> R
     """Open a folder of PNG, JPEG, TIFF or BMP frames, in natural order; other files in it are passed over.
 
     Frames have times only where `fps` is given. `RecordingError` where the folder holds no image or images of
-    several sizes.
+    several sizes; `DamagedRecording` where a file is an image by its name alone, since every frame after it would have
+    a wrong number without it.
     """
+    for file in path.iterdir():
+        if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and not _is_frame(file):
+            raise DamagedRecording(
+                f"{file.name} in the folder {path.name} is not an image.",
+                advice="Bring that frame back, or take the file away if it is none.",
+            )
     files = sorted(
         (file for file in path.iterdir() if _is_frame(file)), key=lambda file: natural_order(file.name)
     )
