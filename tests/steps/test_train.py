@@ -3,6 +3,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from sonoplane.clips.labels import write_labels
@@ -10,6 +11,7 @@ from sonoplane.errors import LabelError, SplitError, UsageError
 from sonoplane.frames.archive import open_archive
 from sonoplane.inference.backends import open_backend
 from sonoplane.models.bundle import Bundle
+from sonoplane.models.registry import build, weights_of
 from sonoplane.steps.predict import predict
 from sonoplane.steps.prepare import prepare
 from sonoplane.steps.private import open_private
@@ -56,6 +58,13 @@ def test_training_leaves_a_bundle_with_its_recipe_and_how_well_it_did(trained: B
     assert 0 <= metrics["validation"]["frame_accuracy"]["value"] <= 1
     assert metrics["best_epoch"] in (1, 2)
     assert len(metrics["history"]) == 2
+
+
+def test_training_moves_weights_and_the_statistics_of_batch_norm(trained: Bundle) -> None:
+    drawn = weights_of(build(trained.spec, seed=layered(SMALL).training.seed))
+    learned = trained.weights()
+    assert any("running_mean" in name for name in learned)
+    assert all(not np.array_equal(learned[name], drawn[name]) for name in learned)
 
 
 def test_the_same_seed_trains_the_same_weights(archive: Path, trained: Bundle, tmp_path: Path) -> None:

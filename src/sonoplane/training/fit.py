@@ -82,6 +82,7 @@ def fit(
                 f"No labelled frame is left for {part}.",
                 advice="Label recordings of more patients, or change the split's fractions.",
             )
+    network.train()  # the framework keeps the mode that it finds
     module = FrameClassifier(
         network,
         card,
@@ -144,6 +145,7 @@ def check_input(network: PlaneNetwork, card: Card) -> None:
     try:
         with torch.inference_mode():
             network.eval()(torch.zeros(1, 1, *card.size))
+            network.train()
     except RuntimeError as error:
         raise UsageError(
             f"An input of {card.size[0]} x {card.size[1]} is too small for this network.",
