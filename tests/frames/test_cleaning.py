@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
+from sonoplane.errors import RecordingError
 from sonoplane.frames.cleaning import blank, clean
+from sonoplane.frames.region_settings import RegionSettings
 from sonoplane.records import Box, Region
 from tests.frames.scenes import linear_mask, recording_of, scene
 
@@ -40,5 +42,10 @@ def test_gray_and_color_are_blanked_alike(shape: tuple[int, ...]):
 
 
 def test_warnings_of_the_recording_and_of_the_search_are_kept():
-    frames = clean(recording_of(np.zeros((2, 30, 40), np.uint8)))
+    frames = clean(recording_of(np.zeros((2, 30, 40), np.uint8)), settings=RegionSettings(whole_frame=True))
     assert len(frames.warnings) == 1
+
+
+def test_a_recording_without_a_region_is_refused_for_a_name_may_be_written_on_it():
+    with pytest.raises(RecordingError, match="--region.whole-frame"):
+        clean(recording_of(np.zeros((2, 30, 40), np.uint8)))
