@@ -47,5 +47,5 @@ def test_warnings_of_the_recording_and_of_the_search_are_kept():
 
 
 def test_a_recording_without_a_region_is_refused_for_a_name_may_be_written_on_it():
-    with pytest.raises(RecordingError, match="--region.whole-frame"):
+    with pytest.raises(RecordingError, match=r"--region\.whole-frame"):
         clean(recording_of(np.zeros((2, 30, 40), np.uint8)))
