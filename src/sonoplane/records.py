@@ -266,3 +266,5 @@ class Findings:
     precision: str
     settings: dict[str, Any] = field(default_factory=dict)
     """The recipe that was in force, section by section."""
+    source_sha256: str | None = None
+    """Digest of the source's content: tells two recordings of one name apart; None where there is no file."""

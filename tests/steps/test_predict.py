@@ -1,5 +1,7 @@
 import csv
+import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from sonoplane.errors import UsageError
 from sonoplane.inference.backends import open_backend
 from sonoplane.models.bundle import Bundle
+from sonoplane.models.card import FixedCrop
 from sonoplane.report.findings_json import validate
 from sonoplane.steps.predict import predict, predict_all
 from sonoplane.steps.recipe import Recipe, layered
@@ -93,3 +96,47 @@ def test_a_folder_without_recordings_is_told(bundle: Bundle, tmp_path: Path) -> 
     (tmp_path / "source").mkdir()
     with pytest.raises(UsageError, match="No recording"):
         predict_all([tmp_path / "source"], bundle=bundle, out=tmp_path / "out", recipe=Recipe())
+
+
+def test_a_second_run_lists_the_first_and_replaces_only_results_of_the_same_recording(
+    sweeps: Path, bundle: Bundle, tmp_path: Path
+) -> None:
+    one, other = sorted(sweeps.glob("*.dcm"))[:2]
+    for folder, source in (("a", one), ("b", other)):
+        (tmp_path / folder).mkdir()
+        shutil.copy(source, tmp_path / folder / "IM0001")
+    out = tmp_path / "out"
+    for path in ("a/IM0001", "a/IM0001", "b/IM0001"):
+        predict_all([tmp_path / path], bundle=bundle, out=out, recipe=Recipe())
+    folders = sorted(path.parent.name for path in out.glob("*/findings.json"))
+    assert len(folders) == 2
+    assert folders[0] == "IM0001"
+    assert folders[1].startswith("IM0001-")
+    assert all(f"{name}/report.html" in (out / "index.html").read_text() for name in folders)
+
+
+def test_results_inside_the_source_are_not_predicted_again(
+    sweeps: Path, bundle: Bundle, tmp_path: Path
+) -> None:
+    shutil.copy(min(sweeps.glob("*.dcm")), tmp_path / "sweep.dcm")
+    for _ in range(2):
+        predicted = predict_all([tmp_path], bundle=bundle, out=tmp_path / "out", recipe=Recipe())
+        assert ([entry.recording for entry in predicted.done], predicted.failures) == (["sweep"], ())
+
+
+def test_an_out_that_cannot_take_results_is_told_before_any_work(
+    sweeps: Path, bundle: Bundle, tmp_path: Path
+) -> None:
+    (tmp_path / "out").touch()
+    with pytest.raises(UsageError, match="'out' cannot take the results"):
+        predict_all([sweeps], bundle=bundle, out=tmp_path / "out", recipe=Recipe())
+
+
+def test_a_card_whose_crop_is_for_other_frames_is_told_in_the_findings(
+    sweeps: Path, bundle: Bundle, tmp_path: Path
+) -> None:
+    crop = FixedCrop(rows=(10, 40), columns=(5, 50), frame=(60, 70))
+    cropping = dataclasses.replace(bundle, card=dataclasses.replace(bundle.card, crop=crop))
+    recording = open_recording(min(sweeps.glob("*.dcm")), recording_id="sweep")
+    findings, _ = predict(recording, bundle=cropping, backend=open_backend(bundle, "torch"), recipe=Recipe())
+    assert any("crop is not for frames of 160 x 200" in warning for warning in findings.warnings)

@@ -62,6 +62,7 @@ def to_json(findings: Findings, image_names: Sequence[str]) -> dict[str, Any]:
         "precision": findings.precision,
         "container": findings.facts.container,
         "codec": findings.facts.codec,
+        "source_sha256": findings.source_sha256,
         "warnings": list(findings.warnings),
         "settings": _plain(findings.settings),
     }

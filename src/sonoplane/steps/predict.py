@@ -1,8 +1,9 @@
 """Say what recordings show, and hand over the frames worth seeing."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +20,7 @@ from sonoplane.report.folder import Failure, IndexEntry, write_index, write_repo
 from sonoplane.steps.failures import failure_of
 from sonoplane.steps.progress import progress, say
 from sonoplane.steps.recipe import Recipe
+from sonoplane.video.digest import content_digest
 from sonoplane.video.discovery import Found, find_recordings
 from sonoplane.video.opening import open_recording
 from sonoplane.video.pseudonyms import Pseudonyms
@@ -32,6 +34,7 @@ def predict(
     bundle: Bundle,
     backend: Backend,
     recipe: Recipe,
+    source_sha256: str | None = None,
     on_frame: Callable[[int, int | None], None] = lambda done, total: None,
 ) -> tuple[Findings, Timeline]:
     """Say what one recording shows, frame by frame and as a whole; memory does not grow with its length."""
@@ -82,6 +85,7 @@ def predict(
         backend=backend.name,
         precision=backend.precision,
         settings=recipe.model_dump(include={"region", "run", "findings", "keyframes"}),
+        source_sha256=source_sha256,
     )
     return findings, timeline
 
@@ -106,8 +110,9 @@ def predict_all(
 ) -> Predicted:
     """Predict every recording below `paths` and write what they show into `out`.
 
-    A recording that cannot be read is listed and the others go on. The list of all is written even when the
-    work is interrupted.
+    A recording that cannot be read is listed and the others go on. Results of another recording of the same name, which
+    an earlier run left, stay: the new ones go beside them, a digest behind the name. The list of all is written even
+    when the work is interrupted.
 
     Raises:
         UsageError: there is no recording below `paths`, or `out` cannot be written to.
@@ -125,8 +130,14 @@ def predict_all(
         for item, tell in _each(found):
             try:
                 recording = open_recording(item.path, recording_id=item.id, pseudonyms=pseudonyms)
+                digest = content_digest(item.path)
                 findings, timeline = predict(
-                    recording, bundle=bundle, backend=runner, recipe=recipe, on_frame=tell
+                    replace(recording, id=_free_id(out, item.id, digest)),
+                    bundle=bundle,
+                    backend=runner,
+                    recipe=recipe,
+                    source_sha256=digest,
+                    on_frame=tell,
                 )
                 write_report(findings, timeline, out, logits=logits)
             except Exception as error:
@@ -137,7 +148,16 @@ def predict_all(
                 done.append(IndexEntry.of(findings))
                 on_done(findings, timeline)
     finally:
-        write_index(out, [*_earlier(out, {item.id for item in found}), *done], failures)
+        write_index(
+            out,
+            [
+                *_earlier(
+                    out, {entry.recording for entry in done} | {failure.recording for failure in failures}
+                ),
+                *done,
+            ],
+            failures,
+        )
     return Predicted(done=tuple(done), failures=tuple(failures))
 
 
@@ -156,6 +176,15 @@ def _each(found: Sequence[Found]) -> Iterator[tuple[Found, Callable[[int, int | 
 def _still(tell: Callable[[int, int | None], None], count: int, done: int, total: int | None) -> None:
     """So many recordings are done, while frames of the next are."""
     tell(count, None)
+
+
+def _free_id(out: Path, name: str, digest: str) -> str:
+    """The name, or the name with a digest where the folder of that name is another recording's."""
+    try:
+        there = json.loads((out / name / "findings.json").read_text(encoding="utf-8")).get("source_sha256")
+    except (OSError, ValueError, AttributeError):
+        return name
+    return name if there == digest else f"{name}-{digest[:8]}"
 
 
 def _check_out(out: Path) -> None:

@@ -22,10 +22,11 @@ from sonoplane.models.normalization import Normalization
 from sonoplane.records import Frame, Label, Recording
 from sonoplane.report.folder import Failure
 from sonoplane.steps.failures import failure_of
-from sonoplane.steps.private import KnownSource, PrivateFolder, content_digest, open_private
+from sonoplane.steps.private import KnownSource, PrivateFolder, open_private
 from sonoplane.steps.progress import progress, say
 from sonoplane.steps.recipe import Recipe
 from sonoplane.training.settings import InputSettings
+from sonoplane.video.digest import content_digest
 from sonoplane.video.discovery import Found, find_recordings
 from sonoplane.video.opening import open_recording
 

@@ -1,7 +1,6 @@
 """What must not travel with an archive lies beside it: the key of its pseudonyms, and which recording got which."""
 
 import csv
-import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from sonoplane.report.folder import Failure
 from sonoplane.report.tables import write_failures
 from sonoplane.video.pseudonyms import Pseudonyms
 
-__all__ = ["KnownSource", "PrivateFolder", "content_digest", "open_private"]
+__all__ = ["KnownSource", "PrivateFolder", "open_private"]
 
 _COLUMNS = ["recording", "archive_id", "sha256"]
 
@@ -76,23 +75,6 @@ def open_private(archive: Path) -> PrivateFolder:
         pseudonyms=Pseudonyms(key.read_bytes()),
         sources=_read_sources(folder / "recordings.csv"),
     )
-
-
-def content_digest(path: Path) -> str:
-    """SHA-256 of a file, or of the names and contents of a folder's files.
-
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     _ = (Path(folder) / "a").write_bytes(b"abc")
-    ...     content_digest(Path(folder) / "a")[:8]
-    'ba7816bf'
-    """
-    if path.is_dir():
-        names = sorted(file for file in path.iterdir() if file.is_file())
-        parts = "\n".join(f"{file.name} {content_digest(file)}" for file in names)
-        return hashlib.sha256(parts.encode()).hexdigest()
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _make_key(path: Path) -> None:
