@@ -205,7 +205,7 @@ def train(
     training: TrainingSettings | None = None,
     augmentation: AugmentationSettings | None = None,
 ) -> int:
-    """Train a network on an archive and leave it as a bundle.
+    """Train a network on an archive and leave it as a bundle; its input is that which the archive was prepared for.
 
     Example: `sonoplane train archive --task planes --out liver --training.epochs 20`
 
@@ -218,7 +218,8 @@ def train(
     out
         The bundle: a folder that is made.
     """
-    from sonoplane.steps.recipe import layered, read_recipe
+    from sonoplane.steps.recipe import read_recipe
+    from sonoplane.steps.train import recipe_for
     from sonoplane.steps.train import train as run
 
     flags = {
@@ -227,7 +228,7 @@ def train(
         "training": training,
         "augmentation": augmentation,
     }
-    settings = layered(read_recipe(recipe) if recipe else {}, _given(flags))
+    settings = recipe_for(archive, read_recipe(recipe) if recipe else {}, _given(flags))
     bundle = run(archive, task=task, out=out, recipe=settings, overwrite=overwrite)
     if as_json:
         _print_json({"bundle": out.name, "sha256": bundle.sha256, "metrics": bundle.metrics})

@@ -18,7 +18,7 @@ from sonoplane.steps.weights import import_bundle
 def fetal(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     bundle = import_bundle(shared_data / "sononet/SonoNet16.npz", tmp_path_factory.mktemp("b") / "fetal16")
     for form in ("openvino", "onnx"):
-        bundle, difference = export(bundle, form)  # type: ignore[arg-type]
+        bundle, difference = export(bundle, form)  # type: ignore[arg-type]  # a str
         assert difference < 1e-4
     return bundle
 
@@ -29,7 +29,7 @@ def test_all_seven_images_are_named_and_their_logits_are_the_published(
 ) -> None:
     expected = json.loads((shared_data / "sononet/expected.json").read_text())
     images = sorted((shared_data / "sononet/images").glob("*.tiff"))
-    predict_all(images, bundle=fetal, out=tmp_path, recipe=Recipe(), backend=backend, logits=True)  # type: ignore[arg-type]
+    predict_all(images, bundle=fetal, out=tmp_path, recipe=Recipe(), backend=backend, logits=True)  # type: ignore[arg-type]  # a str
     assert len(expected["images"]) == 7
     for name, image in expected["images"].items():
         findings = json.loads((tmp_path / name / "findings.json").read_text())

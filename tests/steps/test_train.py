@@ -16,7 +16,7 @@ from sonoplane.steps.predict import predict
 from sonoplane.steps.prepare import prepare
 from sonoplane.steps.private import open_private
 from sonoplane.steps.recipe import Recipe, layered
-from sonoplane.steps.train import train
+from sonoplane.steps.train import recipe_for, train
 from sonoplane.video.opening import open_recording
 from sonoplane.video.phantom import PhantomExam
 
@@ -268,3 +268,8 @@ def test_sub_sampling_chooses_training_frames_and_stores_all(
         assert store.subsample(entry.id).tolist() == [0, 6, 12, 18]
     trained = train(tmp_path / "a", task="planes", out=tmp_path / "b", recipe=recipe)
     assert trained.recipe["subsample"] == {"method": "every", "every": 6, "frames": 64}
+
+
+def test_the_input_is_the_archives_unless_another_is_asked_for(archive: Path) -> None:
+    assert (recipe_for(archive).input.height, recipe_for(archive).input.width) == (32, 48)
+    assert recipe_for(archive, {"input": {"height": 64}}).input.height == 64

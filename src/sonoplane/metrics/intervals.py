@@ -1,18 +1,19 @@
 """How sure a score can be said: intervals over patients, since frames of one patient are alike."""
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 from scipy import stats
 from scipy.special import expit, logit
 
 from sonoplane.errors import UsageError
 
-__all__ = ["Estimate", "Method", "interval"]
+__all__ = ["Estimate", "Method", "accuracy_over_patients", "interval"]
 
 Method: TypeAlias = Literal["bca", "t"]
 
@@ -81,6 +82,22 @@ def interval(
         why = "the patients are too few or too alike for a bootstrap, take the t-interval"
         return Estimate(value=value, low=None, high=None, n_patients=n, method=method, level=level, why=why)
     return Estimate(value=value, low=low, high=high, n_patients=n, method=method, level=level)
+
+
+def accuracy_over_patients(
+    right: Bool[np.ndarray, "frames"], patients: Sequence[str], *, method: Method = "t"
+) -> Estimate:
+    """The share of right frames, with its interval over the patients whose frames they are.
+
+    >>> print(accuracy_over_patients(np.array([True, True, False, True, True, False]), ["a"] * 3 + ["b"] * 3).value)
+    0.6666666666666666
+    """
+    names, whose = np.unique(np.asarray(patients, dtype=str), return_inverse=True)
+    return interval(
+        np.bincount(whose, weights=right, minlength=len(names)),
+        np.bincount(whose, minlength=len(names)),
+        method=method,
+    )
 
 
 def _checked(

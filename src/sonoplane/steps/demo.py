@@ -17,7 +17,7 @@ from sonoplane.errors import UsageError
 from sonoplane.frames.archive import Archive, open_archive
 from sonoplane.inference.export import export
 from sonoplane.metrics.floors import thumbnail_floor
-from sonoplane.metrics.intervals import Estimate, interval
+from sonoplane.metrics.intervals import Estimate, accuracy_over_patients
 from sonoplane.records import Findings, Image, Label, Timeline
 from sonoplane.steps.predict import predict_all
 from sonoplane.steps.prepare import prepare
@@ -167,21 +167,11 @@ class _Scores:
     def estimate(self, leave_out: Sequence[str] = ()) -> Estimate:
         """Frame accuracy, without frames whose truth is left out; the interval is over patients."""
         numbers = [self._classes.index(name) for name in leave_out]
-        return _accuracy(
-            [
-                (whose, right[(truth >= 0) & ~np.isin(truth, numbers)])
-                for whose, truth, right in zip(self._whose, self._truth, self._right, strict=True)
-            ]
-        )
-
-
-def _accuracy(rights: Sequence[tuple[str, np.ndarray]]) -> Estimate:
-    """Frame accuracy with Student's interval over patients: they are few."""
-    names = sorted({whose for whose, right in rights if len(right)})
-    mine = {name: np.concatenate([right for whose, right in rights if whose == name]) for name in names}
-    return interval(
-        [int(mine[name].sum()) for name in names], [len(mine[name]) for name in names], method="t"
-    )
+        counted = [(truth >= 0) & ~np.isin(truth, numbers) for truth in self._truth]
+        whose = [
+            name for name, frames in zip(self._whose, counted, strict=True) for _ in range(int(frames.sum()))
+        ]
+        return accuracy_over_patients(np.concatenate(self._right)[np.concatenate(counted)], whose)
 
 
 def _floor(archive: Archive, classes: tuple[str, ...]) -> Estimate:
@@ -201,9 +191,8 @@ def _floor(archive: Archive, classes: tuple[str, ...]) -> Estimate:
         labels[held_out].append(truth)
     truth = np.concatenate(labels[True])
     floor = thumbnail_floor(images[False], np.concatenate(labels[False]), images[True], truth)
-    patients = np.array(whose)
-    right, counted = floor.answers == truth, truth >= 0
-    return _accuracy([(name, right[(patients == name) & counted]) for name in sorted(set(whose))])
+    counted = truth >= 0
+    return accuracy_over_patients((floor.answers == truth)[counted], list(np.array(whose)[counted]))
 
 
 def _labels(exams: Sequence[PhantomExam], patients: int) -> list[Label]:

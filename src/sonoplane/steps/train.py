@@ -1,6 +1,6 @@
 """From an archive to a bundle."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +11,22 @@ from sonoplane.clips.labels import UNLABELLED, classes_of, frame_labels
 from sonoplane.clips.splits import audit
 from sonoplane.errors import UsageError
 from sonoplane.frames.archive import Archive, open_archive
-from sonoplane.metrics.intervals import Estimate, interval
+from sonoplane.metrics.intervals import accuracy_over_patients
 from sonoplane.models.bundle import Bundle, check_place, save_bundle
 from sonoplane.models.card import Card
 from sonoplane.models.registry import build, network_spec, weights_of
 from sonoplane.steps.prepare import input_card
 from sonoplane.steps.progress import progress, say
-from sonoplane.steps.recipe import Recipe
+from sonoplane.steps.recipe import Recipe, layered
 from sonoplane.training.fit import Fitted, answers, check_input, fit
 from sonoplane.training.frames_dataset import FrameDataset
 
-__all__ = ["train"]
+__all__ = ["recipe_for", "train"]
+
+
+def recipe_for(archive: Path, *layers: Mapping[str, Any]) -> Recipe:
+    """The recipe of a training: what the archive was prepared for as its input, then the layers, later ones winning."""
+    return layered({"input": open_archive(archive).settings.get("input", {})}, *layers)
 
 
 def train(archive: Path, *, task: str, out: Path, recipe: Recipe, overwrite: bool = False) -> Bundle:
@@ -108,7 +113,7 @@ def _metrics(fitted: Fitted, card: Card, validation: FrameDataset, store: Archiv
     """How training went, and frame accuracy on the validation patients with its doubt."""
     right = answers(fitted.network, card, validation) == validation.targets
     patients = [store.entry(name).patient or name for name in validation.recordings]
-    estimate = _over_patients(right, patients)
+    estimate = accuracy_over_patients(right, patients)
     return {
         "best_epoch": fitted.best_epoch,
         "history": list(fitted.history),
@@ -123,13 +128,3 @@ def _metrics(fitted: Fitted, card: Card, validation: FrameDataset, store: Archiv
             }
         },
     }
-
-
-def _over_patients(right: np.ndarray, patients: Sequence[str]) -> Estimate:
-    names = sorted(set(patients))
-    whose = np.array(patients)
-    return interval(
-        [int(right[whose == name].sum()) for name in names],
-        [int((whose == name).sum()) for name in names],
-        method="t",
-    )
