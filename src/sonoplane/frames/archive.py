@@ -1,7 +1,8 @@
-"""Prepared recordings on disk, read by frame number."""
+"""Prepared recordings on disk or at a URL, read by frame number."""
 
-import hashlib
+import io
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -11,8 +12,23 @@ import polars as pl
 import zarr
 from jaxtyping import Float64, Int64, UInt8
 
-from sonoplane.errors import DamagedRecording, LabelError, UsageError
-from sonoplane.frames.archive_writer import FORMAT
+from sonoplane.errors import LabelError, SonoplaneError, UsageError
+from sonoplane.frames.archive_check import problems_of
+from sonoplane.frames.archive_layout import (
+    ARCHIVE,
+    EXTRAS,
+    FORMAT,
+    LABELS,
+    MANIFEST,
+    PIXELS,
+    TIMES,
+    array_problem,
+    damaged,
+    folder_of,
+    labels_path,
+    text_path,
+)
+from sonoplane.frames.archive_place import HEAD, Place, place_of
 from sonoplane.frames.entries import Entry, read_manifest
 from sonoplane.records import Label
 
@@ -21,47 +37,48 @@ __all__ = ["Archive", "open_archive"]
 Pixels: TypeAlias = UInt8[np.ndarray, "time height width *color"]
 """Consecutive or chosen frames: gray, or with a last axis of 3 colors."""
 
-_VERIFY_FRAMES = 64
 
+def open_archive(place: Path | str) -> "Archive":
+    """Open a finished archive for reading: a folder, or a URL such as `s3://bucket/archive`.
 
-def open_archive(folder: Path) -> "Archive":
-    """Open a finished archive for reading."""
-    return Archive(folder)
+    Raises:
+        UsageError: no archive is there, or it was not finished, or it is of another format.
+        DownloadError: the URL cannot be reached.
+        MissingExtra: the package that reaches such a URL is not installed.
+    """
+    return Archive(place_of(place))
 
 
 class Archive:
-    """An archive open for reading; it may be pickled and used after a fork.
+    """An archive open for reading; it may be pickled, and its recordings may be read after a fork.
 
-    On disk: `archive.json`, `manifest.parquet`, `labels/<task>.parquet`, and for each recording a zarr group
-    `recordings/<id>` with the arrays `pixels` (uint8, time height width [3], zstd), `times_s` and, where frames were
-    sub-sampled, `subsample`: their indices.
+    Its label tables may not: polars, which reads them, hangs in a forked process. Read them before, or start
+    processes by `spawn`.
+
+    It holds `archive.json`, `manifest.parquet`, `labels/<task>.parquet`, small texts, and for each recording a zarr
+    group `recordings/<id>` with the arrays `pixels` (uint8, time height width [3], zstd), `times_s` and, where they
+    were given, `subsample` (the indices of the frames that were chosen) and `fingerprint`.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        head = _head(folder)
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        head = _head(place)
         self.geometry: str = head["geometry"]
         self.settings: dict[str, Any] = head["settings"]
-        try:
-            self.entries: tuple[Entry, ...] = read_manifest(pl.read_parquet(folder / "manifest.parquet"))
-        except FileNotFoundError:
-            raise UsageError(
-                f"The archive '{folder.name}' was not finished.",
-                advice="Prepare it again with the same settings: what is there is kept.",
-            ) from None
-        except (pl.exceptions.PolarsError, OSError, KeyError, TypeError) as error:
-            raise UsageError(
-                f"The manifest of the archive '{folder.name}' is damaged.",
-                advice="Prepare it again with the same settings: the recordings are kept.",
-            ) from error
+        self.entries: tuple[Entry, ...] = _entries(place)
         self._by_id = {entry.id: entry for entry in self.entries}
-        self._open: dict[str, Any] = {}
+        self._open: dict[tuple[int, str, str], Any] = {}
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Archive, (self.folder,)
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_open": {}}
 
     def __len__(self) -> int:
         return len(self.entries)
+
+    @property
+    def name(self) -> str:
+        """The last part of where it lies."""
+        return self.place.name
 
     def entry(self, id: str) -> Entry:
         """The entry of this recording."""
@@ -81,7 +98,7 @@ class Archive:
                 f"Recording '{id}' has {n_frames} frames; {start} to {stop} were asked for.",
                 advice="Ask for frames between 0 and the recording's length.",
             )
-        return self._pixels(id, slice(start, stop))
+        return self._read(id, PIXELS, slice(start, stop))
 
     def read_frames(self, id: str, indices: Sequence[int]) -> Pixels:
         """These frames of a recording, in this order; a frame may be asked for more than once."""
@@ -93,26 +110,37 @@ class Archive:
                 advice="Ask for frames between 0 and the recording's length.",
             )
         if not wanted.size:
-            return self._pixels(id, slice(0, 0))
+            return self._read(id, PIXELS, slice(0, 0))
         unique, places = np.unique(wanted, return_inverse=True)
-        return np.asarray(self._pixels(id, unique)[places])
+        return np.asarray(self._read(id, PIXELS, unique)[places])
 
     def times_s(self, id: str) -> Float64[np.ndarray, "time"] | None:
         """Seconds of every frame since frame 0; None where the source has no frame times."""
-        times = np.asarray(self._array(id, "times_s")[:])
-        return times if len(times) == self.entry(id).n_frames else None
+        times = self._read(id, TIMES, slice(None))
+        return times if len(times) else None
 
     def subsample(self, id: str) -> Int64[np.ndarray, "chosen"]:
         """The frames that the sub-sampling chose, ascending; all of them where there was none."""
+        chosen = self.extra(id, "subsample")
+        return np.arange(self.entry(id).n_frames) if chosen is None else chosen
+
+    def fingerprint(self, id: str) -> UInt8[np.ndarray, "samples bytes"]:
+        """Perceptual hashes of some of its frames; none where none were kept."""
+        hashes = self.extra(id, "fingerprint")
+        return np.empty((0, 0), np.uint8) if hashes is None else hashes
+
+    def extra(self, id: str, name: str) -> np.ndarray | None:
+        """An array that was kept beside the pixels; None where it was not."""
         self.entry(id)
-        if not (self.folder / "recordings" / id / "subsample").exists():
-            return np.arange(self.entry(id).n_frames)
-        return np.asarray(self._array(id, "subsample")[:])
+        if name not in EXTRAS or self.place.read(f"{folder_of(id)}/{name}/{HEAD}") is None:
+            return None
+        return self._read(id, name, slice(None))
 
     @property
     def tasks(self) -> tuple[str, ...]:
         """The names of the label tables."""
-        return tuple(sorted(file.stem for file in (self.folder / "labels").glob("[!.]*.parquet")))
+        names = self.place.names(LABELS)
+        return tuple(sorted(name.removesuffix(".parquet") for name in names if name.endswith(".parquet")))
 
     def labels(self, task: str) -> tuple[Label, ...]:
         """The label table of a task."""
@@ -121,62 +149,92 @@ class Archive:
                 f"The archive has no labels for the task '{task}'.",
                 advice=f"It has: {', '.join(self.tasks) or 'none'}.",
             )
-        table = pl.read_parquet(self.folder / "labels" / f"{task}.parquet")
-        return tuple(Label(**row) for row in table.iter_rows(named=True))
+        try:
+            table = _table(self.place, labels_path(task))
+            return tuple(Label(**row) for row in table.iter_rows(named=True))
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError, TypeError):
+            raise LabelError(
+                f"The labels of the task '{task}' are damaged.", advice="Prepare the archive again with them."
+            ) from None
+
+    def read_text(self, name: str) -> str | None:
+        """A small text that was kept beside the manifest; None where there is none of that name."""
+        content = self.place.read(text_path(name))
+        try:
+            return None if content is None else content.decode()
+        except ValueError:
+            raise UsageError(f"'{name}' of the archive is damaged.", advice="Write it again.") from None
 
     def verify(self) -> list[str]:
-        """Read everything; a sentence for every recording whose pixels are not what was written."""
-        problems = []
-        for entry in self.entries:
-            try:
-                digest, n_frames = hashlib.sha256(), 0
-                for start in range(0, entry.n_frames, _VERIFY_FRAMES):
-                    frames = self.read(entry.id, start, min(start + _VERIFY_FRAMES, entry.n_frames))
-                    n_frames += len(frames)
-                    digest.update(frames.tobytes())
-            except DamagedRecording as error:
-                problems.append(error.message)
-                continue
-            if n_frames != entry.n_frames or digest.hexdigest() != entry.sha256:
-                problems.append(f"The pixels of recording '{entry.id}' are not those that were written.")
-        return problems
+        """Read everything; for each thing that is not as it was written, a sentence with what to do about it.
 
-    def _pixels(self, id: str, which: Any) -> Pixels:
-        pixels = self._array(id, "pixels")
+        Raises:
+            DownloadError: the archive cannot be reached.
+        """
+        return list(problems_of(self))
+
+    def _read(self, id: str, name: str, which: Any) -> np.ndarray:
+        array = self._array(id, name)
         try:
-            return np.asarray(pixels.oindex[which])
-        except (OSError, ValueError, RuntimeError) as error:
-            raise _damaged(id) from error
+            return np.asarray(array.oindex[which])
+        except SonoplaneError:
+            raise
+        except Exception as error:  # whatever zarr and its codecs make of altered files
+            raise damaged(id) from error
 
     def _array(self, id: str, name: str) -> Any:
-        self.entry(id)
-        key = f"{id}/{name}"
+        entry = self.entry(id)
+        key = os.getpid(), id, name  # no connection to a store survives a fork
         if key not in self._open:
             try:
-                self._open[key] = zarr.open_array(self.folder / "recordings" / id / name, mode="r")
-            except (OSError, ValueError, KeyError) as error:
-                raise _damaged(id) from error
+                path = f"{folder_of(id)}/{name}"
+                array = zarr.open_array(self.place.store(), path=path, mode="r", zarr_format=3)
+            except SonoplaneError:
+                raise
+            except Exception as error:
+                raise damaged(id) from error
+            if problem := array_problem(entry, name, array.shape, str(array.dtype)):
+                raise damaged(id, f": its array '{name}' has {problem}")
+            self._open[key] = array
         return self._open[key]
 
 
-def _head(folder: Path) -> dict[str, Any]:
+def _head(place: Place) -> dict[str, Any]:
     try:
-        head = json.loads((folder / "archive.json").read_text("utf-8"))
+        head = json.loads(place.read(ARCHIVE) or b"")
         found = head["format"], head["geometry"], head["settings"]
     except (OSError, ValueError, KeyError, TypeError):
         raise UsageError(
-            f"'{folder.name}' is not an archive.",
-            advice="Give a folder made by `sonoplane prepare SOURCE --out ARCHIVE`.",
+            f"'{place.name}' is not an archive.",
+            advice="Give a folder or URL made by `sonoplane prepare SOURCE --out ARCHIVE`.",
         ) from None
     if found[0] != FORMAT:
         raise UsageError(
-            f"The archive '{folder.name}' has format {found[0]}; this version reads format {FORMAT}.",
+            f"The archive '{place.name}' has format {found[0]}; this version reads format {FORMAT}.",
             advice="Use the version of sonoplane that made it, or prepare it again.",
         )
     return dict(head)
 
 
-def _damaged(id: str) -> DamagedRecording:
-    return DamagedRecording(
-        f"Recording '{id}' of the archive is damaged.", advice="Delete its folder and prepare it again."
-    )
+def _entries(place: Place) -> tuple[Entry, ...]:
+    try:
+        return read_manifest(_table(place, MANIFEST))
+    except FileNotFoundError:
+        raise UsageError(
+            f"The archive '{place.name}' was not finished.",
+            advice="Prepare it again with the same settings: what is there is kept.",
+        ) from None
+    except SonoplaneError:
+        raise
+    except (Exception, pl.exceptions.PanicException) as error:
+        raise UsageError(
+            f"The manifest of the archive '{place.name}' is damaged.",
+            advice="Prepare it again with the same settings: the recordings are kept.",
+        ) from error
+
+
+def _table(place: Place, path: str) -> pl.DataFrame:
+    content = place.read(path)
+    if content is None:
+        raise FileNotFoundError
+    return pl.read_parquet(io.BytesIO(content))

@@ -23,7 +23,10 @@ __all__ = [
 _COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "id": pl.String, "n_frames": pl.Int64, "height": pl.Int64, "width": pl.Int64, "color": pl.Boolean,
     "fps": pl.Float64, "patient": pl.String, "study": pl.String, "centre": pl.String, "split": pl.String,
+    "scanner": pl.String, "layout": pl.String, "region_origin": pl.String, "region_confidence": pl.Float64,
+    "source_height": pl.Int64, "source_width": pl.Int64,
     "left": pl.Int64, "top": pl.Int64, "right": pl.Int64, "bottom": pl.Int64,
+    "n_claimed": pl.Int64, "gray_mean": pl.Float64, "gray_std": pl.Float64,
     "warnings": pl.List(pl.String), "sha256": pl.String, "geometry": pl.String,
 }  # fmt: skip
 
@@ -41,6 +44,20 @@ class EntryFacts:
     split: str | None = None
     box: Box | None = None
     """The region in the source's frames, of which this is the crop."""
+    source_height: int | None = None
+    """Rows of the source's frames."""
+    source_width: int | None = None
+    """Columns of the source's frames."""
+    scanner: str | None = None
+    """Manufacturer and model, as the scanner writes them."""
+    layout: str | None = None
+    """The layout of this scanner's screen whose mask was used: its name and a digest of the outline."""
+    region_origin: str | None = None
+    """Who said where the ultrasound is, as `Region.origin` tells it."""
+    region_confidence: float | None = None
+    """0 to 1."""
+    n_claimed: int | None = None
+    """How many frames the source's header claims, right or wrong."""
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -59,6 +76,10 @@ class Entry(EntryFacts):
     height: int
     width: int
     color: bool
+    gray_mean: float
+    """Of all pixels, 0 to 255; a color counts by the mean of its channels."""
+    gray_std: float
+    """Likewise their standard deviation (of the pixels as they are, not an estimate for others)."""
     sha256: str
     """Of the pixels, frame after frame, row after row."""
     geometry: str
@@ -88,6 +109,10 @@ def facts_of(
         centre=facts.centre,
         split=split,
         box=box,
+        source_height=recording.height,
+        source_width=recording.width,
+        scanner=facts.scanner,
+        n_claimed=recording.n_claimed,
         warnings=tuple(warnings),
     )
 
@@ -118,7 +143,8 @@ def manifest_of(entries: Sequence[Entry]) -> pl.DataFrame:
 def read_manifest(table: pl.DataFrame) -> tuple[Entry, ...]:
     """The entries of a manifest.
 
-    >>> entry = Entry(id="a", n_frames=2, height=4, width=6, color=False, sha256="0", geometry="source")
+    >>> gray = {"color": False, "gray_mean": 2.5, "gray_std": 0.5}
+    >>> entry = Entry(id="a", n_frames=2, height=4, width=6, sha256="0", geometry="source", **gray)
     >>> read_manifest(manifest_of([entry])) == (entry,)
     True
     """
