@@ -163,6 +163,8 @@ class Region:
     """Who said so: the network's card, the scanner, the pixels themselves, or nobody (the whole frame)."""
     mask: Bool[np.ndarray, "height width"] | None = None
     """Which pixels of the frame are ultrasound, where it is finer than the box."""
+    writing: tuple[Box, ...] = ()
+    """Where text that never moves stood inside the box: blanked."""
     confidence: float = 1.0
     """0 to 1."""
 

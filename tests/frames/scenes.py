@@ -87,6 +87,31 @@ def scene(
     return np.stack(images)
 
 
+def paint(
+    images: np.ndarray,
+    text: str,
+    place: tuple[int, int],
+    *,
+    height: int,
+    style: str = "plain",
+    level: int | tuple[int, int, int] = 230,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The frames with a text painted over them at (x, y of its baseline), and which pixels its letters have."""
+    letters = np.zeros(images.shape[1:3], np.uint8)
+    thick = max(1, round(height / 9))
+    cv2.putText(letters, text, place, cv2.FONT_HERSHEY_DUPLEX, height / 22, 255, thick, cv2.LINE_AA)
+    under = np.ones(letters.shape)
+    x, y, width, tall = cv2.boundingRect(letters)
+    if style == "outlined":
+        under[cv2.dilate(letters, np.ones((3, 3), np.uint8)) > 60] = 0
+    elif style in ("panel", "glass"):
+        under[max(0, y - 4) : y + tall + 4, max(0, x - 4) : x + width + 4] = 0.4 if style == "glass" else 0
+    shape = (1, *letters.shape) + (1,) * (images.ndim - 3)
+    share = (letters / 255).reshape(shape)
+    painted = images * under.reshape(shape) * (1 - share) + share * np.asarray(level)
+    return painted.round().astype(np.uint8), letters > 100
+
+
 def overlap(found: np.ndarray, true: np.ndarray) -> float:
     """Intersection over union."""
     return float((found & true).sum() / (found | true).sum())

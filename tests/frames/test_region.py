@@ -161,6 +161,46 @@ def test_where_pixels_are_unsure_the_declared_box_stands_alone():
     assert (region.origin, region.box, region.mask) == ("dicom", box, None)
 
 
+def test_a_region_that_is_unsure_is_warned_of():
+    true = sector_mask(240, 320, convex=False)
+    images = recording_of(scene(true, n_frames=6))
+    region, warnings = find_region(images, settings=RegionSettings(sure_from=1.0))
+    assert warnings == (
+        f"The ultrasound region is unsure ({region.confidence:.2f}): look at it in the QC sheet, correct the layout.",
+    )
+
+
+def test_a_declared_region_beside_what_moves_is_warned_of():
+    images = scene(linear_mask(240, 320), n_frames=6)
+    beside = region_of(Box(left=0, top=0, right=120, bottom=240))
+    region, warnings = find_region(recording_of(images, regions=(beside,)))
+    assert "of what moves lies in the scanner's region" in warnings[0]
+    assert region.origin == "dicom"
+    assert region.confidence < 0.5
+
+
+def test_motion_in_another_declared_region_is_no_disagreement():
+    images = np.zeros((6, 240, 320), np.uint8)
+    moving = scene(np.ones((220, 300), bool), n_frames=6)
+    images[:, 10:120, 10:160], images[:, 10:230, 170:310] = moving[:, :110, :150], moving[:, :, :140]
+    smaller = region_of(Box(left=10, top=10, right=90, bottom=120))
+    others = (
+        region_of(Box(left=10, top=120, right=90, bottom=121)),
+        region_of(Box(left=90, top=10, right=165, bottom=125)),
+    )
+    larger = region_of(Box(left=168, top=8, right=312, bottom=232))
+    region, warnings = find_region(recording_of(images, regions=(smaller, *others, larger)))
+    assert region.confidence == 1
+    assert not any("of what moves" in warning for warning in warnings)
+
+
+def test_a_recording_where_nothing_moves_does_not_disagree():
+    still = scene(linear_mask(240, 320), n_frames=1)
+    beside = region_of(Box(left=0, top=0, right=120, bottom=240))
+    _, warnings = find_region(recording_of(still, regions=(beside,)))
+    assert not any("of what moves" in warning for warning in warnings)
+
+
 def video(path: Path, n_frames: int = 64) -> np.ndarray:
     with av.open(str(path)) as container:
         frames = container.decode(video=0)

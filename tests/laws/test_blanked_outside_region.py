@@ -11,7 +11,7 @@ from sonoplane.frames.cleaning import clean
 from sonoplane.frames.region_settings import RegionSettings
 from sonoplane.records import Box, UltrasoundRegion
 from sonoplane.video.phantom import simulate
-from tests.frames.scenes import linear_mask, overlap, recording_of, scene, sector_mask
+from tests.frames.scenes import linear_mask, overlap, paint, recording_of, scene, sector_mask
 
 
 @given(
@@ -61,3 +61,21 @@ def test_nothing_burned_into_a_phantom_is_left(preset: str, declared: bool):
     assert burned_in.sum() > 500
     assert not after.image[burned_in].any()
     assert overlap(after.image > 0, exam.mask & (before.image > 0)) > 0.95
+
+
+@given(
+    text=st.sampled_from(["DOE JANE", "MUELLER, ANNA", "12.03.1974", "LIVER RT", "ID 4711-08"]),
+    height=st.integers(9, 24),
+    style=st.sampled_from(["plain", "outlined", "panel", "glass"]),
+    probe=st.sampled_from(["sector", "linear"]),
+    seed=st.integers(0, 9),
+)
+@settings(max_examples=20, deadline=None)
+def test_text_painted_over_the_moving_image_is_blanked(
+    text: str, height: int, style: str, probe: str, seed: int
+):
+    mask = linear_mask(360, 600) if probe == "linear" else sector_mask(360, 600, convex=False)
+    images = scene(mask, n_frames=6, seed=seed)
+    images, letters = paint(images, text, (180, 190), height=height, style=style)
+    for frame in clean(recording_of(images)):
+        assert not frame.image[letters & mask].any()

@@ -9,10 +9,14 @@ from jaxtyping import Float32, UInt8
 
 from sonoplane.records import Image
 
-__all__ = ["Motion", "watch"]
+__all__ = ["Motion", "Steadiness", "watch"]
 
 Gray: TypeAlias = UInt8[np.ndarray, "rows columns"]
 """A reduced frame: fewer rows and columns than the source has."""
+
+_LONGEST_PX = 2000
+_ALL_OF_FIRST = 8
+_THEN_EACH = 4
 
 
 class Motion:
@@ -37,7 +41,7 @@ class Motion:
 
     def add(self, image: Image) -> None:
         """Take one more frame into account."""
-        gray = self._reduced(image)
+        gray = _reduced(image, self.reduction)
         cv2.max(self.brightest, gray, dst=self.brightest)
         cv2.min(self.darkest, gray, dst=self.darkest)
         cv2.accumulate(gray, self._sum)
@@ -48,21 +52,69 @@ class Motion:
         """The mean value of each pixel."""
         return self._sum / max(self.n_frames, 1)
 
-    def _reduced(self, image: Image) -> Gray:
-        rows, columns = (n * self.reduction for n in self.brightest.shape)
-        part = image[:rows, :columns]
-        if self.reduction > 1:
-            size = (columns // self.reduction, rows // self.reduction)
-            part = cv2.resize(np.ascontiguousarray(part), size, interpolation=cv2.INTER_AREA)
-        if part.ndim == 3:
-            red, green, blue = cv2.split(np.ascontiguousarray(part))
-            return np.asarray(cv2.max(cv2.max(red, green), blue))
-        return np.ascontiguousarray(part)
+
+class Steadiness:
+    """Mean and standard deviation of every pixel, at the frames' full size unless that is huge.
+
+    All of the first eight frames count, then every fourth: what never moves shows in fewer frames as well. Color
+    counts by its strongest channel.
+
+    >>> seen = Steadiness(height=4, width=6)
+    >>> seen.add(np.full((4, 6), 10, np.uint8))
+    >>> seen.add(np.full((4, 6), 30, np.uint8))
+    >>> int(seen.mean[0, 0]), float(seen.spread[0, 0])
+    (20, 10.0)
+    """
+
+    def __init__(self, *, height: int, width: int) -> None:
+        self.height = height
+        self.width = width
+        self.reduction = min(-(-max(height, width) // _LONGEST_PX), height, width)
+        self.n_frames = 0
+        self._offered = 0
+        shape = (height // self.reduction, width // self.reduction)
+        self._sum = np.zeros(shape, np.float32)
+        self._squares = np.zeros(shape, np.float32)
+
+    def add(self, image: Image) -> None:
+        """Take one more frame into account, or pass it over."""
+        if self._offered < _ALL_OF_FIRST or self._offered % _THEN_EACH == 0:
+            gray = _reduced(image, self.reduction)
+            cv2.accumulate(gray, self._sum)
+            cv2.accumulateSquare(gray, self._squares)
+            self.n_frames += 1
+        self._offered += 1
+
+    @property
+    def mean(self) -> Gray:
+        """The mean value of each pixel, rounded."""
+        return np.rint(self._sum / max(self.n_frames, 1)).astype(np.uint8)
+
+    @property
+    def spread(self) -> Float32[np.ndarray, "rows columns"]:
+        """The standard deviation of each pixel over the frames, in gray levels."""
+        n = np.float32(max(self.n_frames, 1))
+        return np.asarray(np.sqrt(np.maximum(self._squares / n - np.square(self._sum / n), 0)), np.float32)
 
 
-def watch(images: Iterable[Image], *, height: int, width: int, working_px: int) -> Motion:
-    """Look at all images of this size, reduced until the longer side is at most about `working_px`."""
+def watch(images: Iterable[Image], *, height: int, width: int, working_px: int) -> tuple[Motion, Steadiness]:
+    """Look at all images of this size, for motion reduced until the longer side is at most about `working_px`."""
     motion = Motion(height=height, width=width, reduction=round(max(height, width) / working_px))
+    steadiness = Steadiness(height=height, width=width)
     for image in images:
         motion.add(image)
-    return motion
+        steadiness.add(image)
+    return motion, steadiness
+
+
+def _reduced(image: Image, reduction: int) -> Gray:
+    """The strongest channel of the image, its sides divided by a whole number; what is left over is cut off."""
+    rows, columns = (n // reduction * reduction for n in image.shape[:2])
+    part = np.ascontiguousarray(image[:rows, :columns])
+    if reduction > 1:
+        size = (columns // reduction, rows // reduction)
+        part = np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA))
+    if part.ndim == 3:
+        red, green, blue = cv2.split(part)
+        return np.asarray(cv2.max(cv2.max(red, green), blue))
+    return part

@@ -38,6 +38,12 @@ class RegionSettings(BaseModel):
     least_confidence: float = Field(default=0.5, ge=0, le=1)
     """Inside a region declared by the scanner, the pixels' own mask is used only from this confidence on."""
 
+    sure_from: float = Field(default=0.6, ge=0, le=1)
+    """A region found in the pixels with less confidence than this is warned of."""
+
+    writing: bool = True
+    """Text inside the region that never moves is found and blanked."""
+
     whole_frame: bool = False
     """Where no region is found, go on with the whole frame and whatever is written on it; else such a recording is
     refused."""
