@@ -23,7 +23,8 @@ def table(folder: Path, text: str, name: str = "classes.txt") -> LabelTable:
 
 
 def test_files_and_folders_of_frames_are_recordings(tmp_path: Path) -> None:
-    tree(tmp_path, "apex/r1.dcm", "apex/r2/f_1.png", "mitral/r3.avi", "mitral/readme.txt", "notes.txt")
+    frames = [f"apex/r2/f_{n}.png" for n in (1, 2)]
+    tree(tmp_path, "apex/r1.dcm", *frames, "mitral/r3.avi", "mitral/readme.txt", "notes.txt")
     assert read_label_source(tmp_path).rows == (
         Label(recording="apex/r1.dcm", label="apex"),
         Label(recording="apex/r2", label="apex"),
@@ -44,6 +45,46 @@ def test_numbered_frames_side_by_side_are_one_recording(tmp_path: Path) -> None:
     assert read.notes == (
         "1 of 4 frame numbers are missing; copy them again, unless the frames were thinned out (apex/v1_9.jpg).",
     )
+
+
+def test_one_video_in_a_class_is_called_as_those_of_the_other_classes_are(tmp_path: Path) -> None:
+    videos = {"apex": ("v1", "v2"), "mitral": ("v3",), "2CH": ("2CH",)}
+    tree(
+        tmp_path,
+        *(f"{view}/{name}_{n}.jpg" for view, names in videos.items() for name in names for n in range(3)),
+    )
+    assert [row.recording for row in read_label_source(tmp_path).rows] == [
+        "2CH",
+        "apex/v1",
+        "apex/v2",
+        "mitral/v3",
+    ]
+
+
+def test_where_each_class_holds_one_video_it_is_called_as_its_folder(tmp_path: Path) -> None:
+    tree(tmp_path, *(f"{place}_{n}.jpg" for place in ("apex/v1", "mitral/v2") for n in range(3)))
+    assert [row.recording for row in read_label_source(tmp_path).rows] == ["apex", "mitral"]
+
+
+def test_an_image_that_is_no_frame_gets_no_label(tmp_path: Path) -> None:
+    tree(tmp_path, *(f"apex/v1_{n}.jpg" for n in range(3)), "apex/logo.png")
+    read = read_label_source(tmp_path)
+    assert [row.recording for row in read.rows] == ["apex"]
+    assert read.notes == (
+        "Images without a number beside numbered frames are no recordings (apex/logo.png).",
+    )
+
+
+def test_a_frame_may_repeat_but_not_a_whole_recording(tmp_path: Path) -> None:
+    places = [f"{video}_{n}.jpg" for video in ("apex/v1", "apex/v2", "mitral/v3") for n in range(3)]
+    tree(tmp_path, *places)
+    for video in ("apex/v2", "mitral/v3"):
+        (tmp_path / f"{video}_0.jpg").write_bytes((tmp_path / "apex/v1_0.jpg").read_bytes())
+    assert len(read_label_source(tmp_path).rows) == 3
+    for n in range(3):
+        (tmp_path / f"mitral/v3_{n}.jpg").write_bytes((tmp_path / f"apex/v1_{n}.jpg").read_bytes())
+    with pytest.raises(LabelError, match=r"mitral/v3_0\.jpg: the same content as apex/v1_0\.jpg"):
+        read_label_source(tmp_path)
 
 
 def test_class_folders_may_lie_in_parts(tmp_path: Path) -> None:

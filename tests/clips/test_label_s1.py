@@ -95,15 +95,47 @@ def test_broken_tables_beside_the_frames_are_told_together(tmp_path: Path) -> No
         assert told in str(caught.value)
 
 
-def test_a_prepared_split_labels_every_image(tmp_path: Path) -> None:
-    root = tmp_path / "split"
-    for place in ("train/0/a_000.png", "train/1/a_001.png", "test/1/b_000.png"):
+def prepared(root: Path, *places: str) -> Path:
+    for place in places:
         (root / place).parent.mkdir(parents=True, exist_ok=True)
         (root / place).write_bytes(b"\x89PNG")
+    return root
+
+
+def test_a_prepared_split_labels_every_frame_of_an_exam(tmp_path: Path) -> None:
+    frames = ("train/0/a_9.png", "train/1/a_10.png", "train/1/a_12.png", "train/0/a_30.png")
+    root = prepared(tmp_path / "split", *frames, "test/1/b_000.png", "test/1/still.png", "test/1/note.txt")
     (tmp_path / "classes.json").write_text('{"background": 0, "kidney": 1}')
-    (tmp_path / "exams.json").write_text('[["a"], ["b"]]')
-    assert [(row.recording, row.label, row.patient, row.split) for row in read_label_source(root).rows] == [
-        ("test/1/b_000.png", "kidney", "patient-2", "test"),
-        ("train/0/a_000.png", "background", "patient-1", "train"),
-        ("train/1/a_001.png", "kidney", "patient-1", "train"),
-    ]
+    (tmp_path / "exams.json").write_text('[["a"], ["b", "still"]]')
+    (tmp_path / "test-infos.csv").write_text("id-video,name-video,name-cvat,date\n0,b,north-1,2020-01-01\n")
+    rows = read_label_source(root).rows
+    assert {(r.recording, r.label, r.start, r.stop) for r in rows} == {
+        ("train/a", "background", 0, 1),
+        ("train/a", "kidney", 1, 3),
+        ("train/a", "background", 3, 4),
+        ("test/b", "kidney", 0, 1),
+        ("test/1/still.png", "kidney", None, None),
+    }
+    assert {(r.recording, r.patient, r.centre, r.split) for r in rows} == {
+        ("train/a", "patient-1", None, "train"),
+        ("test/b", "patient-2", "north", "test"),
+        ("test/1/still.png", "patient-2", None, "test"),
+    }
+
+
+def test_a_frame_in_two_classes_of_a_prepared_split_is_told(tmp_path: Path) -> None:
+    prepared(tmp_path, "train/0/a_1.png", "train/1/a_1.png", "train/1/a_2.png")
+    with pytest.raises(LabelError, match=r"train/1/a_1\.png: .* lies at train/0/a_1\.png too; delete one"):
+        read_label_source(tmp_path)
+
+
+def test_a_class_number_without_a_name_is_told(tmp_path: Path) -> None:
+    prepared(tmp_path, "train/0/a_1.png", "train/3/a_2.png")
+    (tmp_path / "classes.json").write_text('{"background": 0}')
+    with pytest.raises(LabelError, match=r"train/3: there is no class 3; add it to classes\.json"):
+        read_label_source(tmp_path)
+
+
+def test_class_numbers_are_classes_where_nothing_names_them(tmp_path: Path) -> None:
+    prepared(tmp_path, "train/0/a_1.png", "train/3/a_2.png")
+    assert [row.label for row in read_label_source(tmp_path).rows] == ["0", "3"]

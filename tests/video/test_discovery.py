@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from sonoplane.errors import DamagedRecording
 from sonoplane.video.discovery import find_recordings, safe_id, without_suffix
+from sonoplane.video.opening import open_recording
 
 
 def fill(folder: Path, *names: str) -> Path:
@@ -64,6 +66,60 @@ def test_images_with_different_names_are_recordings_of_their_own(tmp_path):
 def test_a_video_beside_a_sequence_is_found_too(tmp_path):
     fill(tmp_path / "exam", "f1.png", "f2.png", "whole.mp4")
     assert [found.path.name for found in find_recordings([tmp_path / "exam"])] == ["exam", "whole.mp4"]
+
+
+def test_frames_side_by_side_are_grouped_by_the_name_before_the_number(tmp_path):
+    fill(tmp_path / "d", *(f"apex/{v}_{n}.png" for v in ("v1", "v2") for n in (10, 9, 0)), "apex/one_4.png")
+    fill(
+        tmp_path / "d", "apex/v3.avi", "mitral/v4_1.png", "mitral/v4_2.png", "2CH/2ch_1.png", "2CH/2ch_2.png"
+    )
+    found = {item.id: item for item in find_recordings([tmp_path / "d"])}
+    assert list(found) == ["2CH__2ch", "apex__v1", "apex__v2", "apex__one_4", "apex__v3", "mitral__v4"]
+    assert [frame.name for frame in found["apex__v1"].frames] == ["v1_0.png", "v1_9.png", "v1_10.png"]
+    assert found["apex__v2"].below == "apex/v2"
+    assert found["apex__one_4"].frames == found["apex__v3"].frames == ()
+
+
+def test_names_of_loose_frames_stay_when_more_recordings_come(tmp_path):
+    fill(tmp_path / "d", *(f"{place}_{n}.png" for place in ("a/v1", "a/v2", "b/v3") for n in range(3)))
+    before = {item.id: item.path for item in find_recordings([tmp_path / "d"])}
+    fill(tmp_path / "d", *(f"{place}_{n}.png" for place in ("a/v4", "b/v5") for n in range(3)), "a/logo.png")
+    after = {item.id: item.path for item in find_recordings([tmp_path / "d"])}
+    assert before.items() < after.items()
+    assert after.keys() - before.keys() == {"a__v4", "b__v5", "a__logo"}
+
+
+def test_parts_of_a_data_set_name_loose_frames_alike(tmp_path):
+    fill(tmp_path / "d", *(f"train/a/{v}_{n}.png" for v in ("v1", "v2") for n in range(2)))
+    fill(tmp_path / "d", "test/a/v3_0.png", "test/a/v3_1.png")
+    assert ids(tmp_path / "d") == ["test__a__v3", "train__a__v1", "train__a__v2"]
+
+
+def test_an_image_without_a_number_leaves_a_sequence_whole(tmp_path):
+    fill(tmp_path / "d", *(f"exam/f{n}.png" for n in range(5)), "exam/logo.png", "exam/Thumbs.png")
+    assert ids(tmp_path / "d") == ["exam"]
+    assert open_recording(tmp_path / "d" / "exam").warnings == ("2 images without a number left aside.",)
+
+
+def test_the_frames_of_an_exam_come_together_from_the_folders_of_their_classes(tmp_path):
+    fill(tmp_path / "s", "train/0/e1_9.png", "train/1/e1_10.png", "train/1/e1_2.png", "train/1/still.png")
+    fill(tmp_path / "s", "test/1/e2_1.png", "test/0/rec.avi")
+    found = {item.below: item for item in find_recordings([tmp_path / "s"])}
+    assert list(found) == ["test/e2", "test/0/rec.avi", "train/e1", "train/1/still.png"]
+    frames = [frame.relative_to(tmp_path).as_posix() for frame in found["train/e1"].frames]
+    assert frames == ["s/train/1/e1_2.png", "s/train/0/e1_9.png", "s/train/1/e1_10.png"]
+
+
+def test_a_damaged_frame_stays_with_its_recording(tmp_path):
+    fill(tmp_path / "d", *(f"{place}_{n}.png" for place in ("a/v1", "a/v2", "exam/f") for n in range(3)))
+    (tmp_path / "d" / "a" / "v1_1.png").write_bytes(b"")
+    (tmp_path / "d" / "exam" / "f_1.png").write_text("no picture")
+    for item in find_recordings([tmp_path / "d"]):
+        if item.id == "a__v2":
+            assert open_recording(item.path, frames=item.frames).n_frames == 3
+            continue
+        with pytest.raises(DamagedRecording, match=r"_1\.png in the folder (a|exam) is not an image"):
+            open_recording(item.path, frames=item.frames)
 
 
 def test_a_long_sequence_is_found_in_no_time(tmp_path):

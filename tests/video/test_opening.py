@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from sonoplane.errors import DamagedRecording, NotUltrasound, RecordingError, SonoplaneError, UsageError
+from sonoplane.video.digest import content_digest
 from sonoplane.video.opening import open_recording
 
 
@@ -175,3 +176,22 @@ def test_a_video_needs_no_dicom_library(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_frames_among_those_of_other_recordings_open_by_themselves(tmp_path):
+    for number in (1, 2, 5):
+        image(tmp_path / f"v1_{number}.png")
+        image(tmp_path / f"v2_{number}.png")
+    frames = [tmp_path / f"v1_{number}.png" for number in (1, 2, 5)]
+    recording = open_recording(tmp_path / "v1", frames=frames)
+    assert (recording.id, recording.n_frames, recording.facts.container) == ("v1", 3, "folder")
+    assert recording.warnings == ("The frame numbers have gaps: 3 to 4 missing.",)
+    digest = content_digest(tmp_path / "v1", frames=frames)
+    assert digest == content_digest(tmp_path / "v1", frames=frames[::-1])
+    Image.fromarray(np.ones((8, 10, 3), np.uint8)).save(frames[0])
+    assert digest != content_digest(tmp_path / "v1", frames=frames)
+
+
+def test_frames_have_the_digest_of_a_folder_that_holds_nothing_else(tmp_path):
+    frames = [image(tmp_path / f"v_{number}.png") for number in range(3)]
+    assert content_digest(tmp_path / "v", frames=frames) == content_digest(tmp_path)

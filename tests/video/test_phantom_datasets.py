@@ -7,7 +7,12 @@ import pytest
 
 from sonoplane.errors import UsageError
 from sonoplane.video.phantom import PhantomSettings, classes_of, simulate
-from sonoplane.video.phantom_datasets import write_e1_layout, write_labels_csv, write_s1_layout
+from sonoplane.video.phantom_datasets import (
+    write_e1_layout,
+    write_labels_csv,
+    write_s1_frames_layout,
+    write_s1_layout,
+)
 
 SHORT = PhantomSettings(frames=20)
 
@@ -58,6 +63,24 @@ def test_e1_is_one_folder_for_each_view(tmp_path, files, ending) -> None:
     found = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")}
     assert found == {f"{exam.label(0)}/{exam.id}.{ending}" for exam in hearts}
     assert {path.name for path in tmp_path.iterdir()} == set(classes_of("echo-views"))
+
+
+def test_e1_frames_lie_side_by_side(tmp_path) -> None:
+    hearts = list(simulate("echo-views", patients=2, exams=(2, 2), settings=SHORT))
+    write_e1_layout(hearts, tmp_path, files="jpeg")
+    found = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")}
+    assert found == {f"{exam.label(0)}/{exam.id}_{n}.jpg" for exam in hearts for n in range(20)}
+
+
+def test_the_frames_of_s1_lie_under_their_class_numbers(tmp_path, sweeps) -> None:
+    write_s1_frames_layout(sweeps, tmp_path)
+    numbers = json.loads((tmp_path / "classes.json").read_text())
+    found = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png")}
+    assert found == {
+        f"{'test' if exam.patient == 'p02' else 'train'}/{numbers[exam.label(n)]}/{exam.id}_{n:03d}.png"
+        for exam in sweeps
+        for n in range(20)
+    }
 
 
 def test_the_label_table_has_a_row_for_each_run(sweeps, tmp_path) -> None:

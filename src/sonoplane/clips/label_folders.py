@@ -1,53 +1,31 @@
-"""Folders named after classes, or a table of folder, file and class, become one label for each whole recording."""
+"""Folders named after classes become one label for each whole recording in them."""
 
-import csv
 import hashlib
-import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import combinations, pairwise
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from sonoplane.clips.label_files import children, read_text
-from sonoplane.clips.label_frames import IMAGES, split_number
-from sonoplane.clips.label_s1 import PARTS
+from sonoplane.clips.label_exams import OTHER_FILES, PARTS
+from sonoplane.clips.label_files import children
+from sonoplane.clips.label_frames import IMAGES, lies_loose, recordings_among, split_number
 from sonoplane.clips.label_settle import Item, Source
 from sonoplane.errors import LabelError
 
-__all__ = ["TableColumns", "class_table_columns", "read_class_folders", "read_class_table"]
-
-#: What lies beside recordings without being one.
-OTHER_FILES = re.compile(
-    r"(license|licence|readme|thumbs|desktop)(\.\w+)?"
-    r"|.*\.(csv|tsv|jsonl?|txt|md|xml|html?|pdf|log|ya?ml|toml|ini|py|sh|ipynb|docx?|xlsx?|parquet|zip|gz|tar)",
-    re.IGNORECASE,
-)
-
-#: Names of the columns of a class table.
-COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "folder": ("folder", "dir", "directory", "study", "exam"),
-    "file": ("file", "filename", "name", "video", "recording"),
-    "class": ("class", "label", "view", "plane"),
-}
+__all__ = ["read_class_folders"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TableColumns:
-    """Where a class table has what."""
+class _Meaning:
+    """What a folder says of the recordings in it."""
 
-    folder: int
-    file: int
-    class_: int
-    n_cells: int
-    """How many cells a row has at most."""
-    is_named: bool
-    """By a header; else they stand in this order."""
-
-    @property
-    def n_needed(self) -> int:
-        """How many cells a row has at least."""
-        return max(self.folder, self.file, self.class_) + 1
+    label: str
+    split: str | None
+    loose: bool
+    """Frames of several recordings lie side by side in the folders beside it."""
+    is_inner: bool = False
+    """It lies in the folder of its class, and is not that folder."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -56,7 +34,8 @@ class _Folders:
 
     root: Path
     source: Source
-    files: list[Path] = field(default_factory=list)
+    recordings: list[tuple[_Meaning, tuple[Path, ...]]] = field(default_factory=list)
+    """The files of each recording."""
     frames: dict[str, list[tuple[str, set[int], str]]] = field(default_factory=lambda: defaultdict(list))
     """Recording that lies there as frames -> class, numbers and place of its frames, once for each class."""
 
@@ -68,18 +47,25 @@ class _Folders:
 def read_class_folders(folder: Path) -> Source:
     """Read `<class>/<recording>`: video files, folders of frames, or frames `<recording>_<n>.jpg` side by side.
 
+    Which images are frames of which recording, `label_frames.recordings_among` tells; where all of a class are of one
+    recording, that is called as the folder is.
+
     The class folders may lie in `train`, `validation` and `test`, which then is the split. A recording is named by
     its path below the folder. The same content under two classes is a fault; so is a recording whose frames lie
     partly under one class and partly under another. Places are paths below the folder.
     """
     reading = _Folders(root=folder, source=Source(name=folder.name))
-    inside = [entry for entry in children(folder) if entry.is_dir()]
+    inside = _folders_in(folder)
     in_parts = bool(inside) and all(entry.name.casefold() in PARTS for entry in inside)
-    for home in inside if in_parts else [folder]:
+    homes = inside if in_parts else [folder]
+    loose = _frames_lie_loose([entry for home in homes for entry in _folders_in(home)])
+    for home in homes:
         split = PARTS[home.name.casefold()] if in_parts else None
-        classes = [entry for entry in children(home) if entry.is_dir()]
+        classes = _folders_in(home)
         for entry in classes:
-            reading.source.items += _class_items(entry, split, reading)
+            reading.source.items += _class_items(
+                entry, _Meaning(label=entry.name, split=split, loose=loose), reading
+            )
         if not classes:
             text = "there is no class folder; put recordings into <class>/<recording>"
             reading.source.fault(home.name, text)
@@ -92,32 +78,43 @@ def read_class_folders(folder: Path) -> Source:
     return reading.source
 
 
-def _class_items(folder: Path, split: str | None, reading: _Folders) -> Iterator[Item]:
-    """The recordings of one class."""
+def _folders_in(folder: Path) -> list[Path]:
+    return [entry for entry in children(folder) if entry.is_dir()]
+
+
+def _frames_lie_loose(folders: Sequence[Path]) -> bool:
+    """Whether the frames of several recordings lie side by side in one of these folders."""
+    return any(lies_loose([e.name for e in children(f) if e.suffix.lower() in IMAGES]) for f in folders)
+
+
+def _class_items(folder: Path, meaning: _Meaning, reading: _Folders) -> Iterator[Item]:
+    """The recordings of one class, or of a folder of several in it."""
     source = reading.source
-    frames: dict[str, list[tuple[int, Path]]] = defaultdict(list)
     stems: dict[str, str] = {}
     entries = [e for e in children(folder) if e.is_dir() or not OTHER_FILES.fullmatch(e.name)]
+    images: list[Path] = []
     if not entries:
         source.fault(reading.place(folder), "the class folder holds no recording; fill it, or delete it")
+    inside = _frames_lie_loose([entry for entry in entries if entry.is_dir()])
     for entry in entries:
         place = reading.place(entry)
-        numbered = split_number(entry.stem) if entry.suffix.lower() in IMAGES else None
         fault = _entry_fault(entry)
         if fault:
             source.fault(place, fault)
             continue
-        reading.files += [entry] if entry.is_file() else []
-        if numbered and entry.is_file():
-            frames[numbered[0]].append((numbered[1], entry))
+        if entry.is_dir():
+            yield from _class_items(entry, replace(meaning, loose=inside, is_inner=True), reading)
+            continue
+        if entry.suffix.lower() in IMAGES:
+            images.append(entry)
             continue
         stem = entry.stem.casefold()
         if stem in stems:
             source.note(f"Of the same name as {stems[stem]}; delete one if it is the same recording", [place])
         stems.setdefault(stem, entry.name)
-        yield Item(place=place, recording=place, label=folder.name, split=split)
-    for name, files in frames.items():
-        yield _frames_item(folder, name, files, split, reading)
+        reading.recordings.append((meaning, (entry,)))
+        yield Item(place=place, recording=place, label=meaning.label, split=meaning.split)
+    yield from _image_items(folder, images, meaning, reading)
 
 
 def _entry_fault(entry: Path) -> str | None:
@@ -131,26 +128,46 @@ def _entry_fault(entry: Path) -> str | None:
     return None if entry.stat().st_size else "the file is empty; copy it again, or delete it"
 
 
-def _frames_item(
-    folder: Path, name: str, files: list[tuple[int, Path]], split: str | None, reading: _Folders
-) -> Item:
-    """The one label of frames that lie side by side; missing and double numbers are told."""
-    files.sort()
-    first = reading.place(files[0][1])
-    numbers = {number for number, _ in files}
-    reading.frames[name].append((folder.name, numbers, first))
-    if len(files) == 1:  # a still whose name ends in a number
-        return Item(place=first, recording=first, label=folder.name, split=split)
-    for (before, _), (after, path) in pairwise(files):
+def _image_items(
+    folder: Path, images: Sequence[Path], meaning: _Meaning, reading: _Folders
+) -> Iterator[Item]:
+    """The recordings that images of one folder make: all of them one, one for each run of frames, or stills."""
+    among = recordings_among([image.name for image in images], folder=folder.name, loose=meaning.loose)
+    for name, frames in among.items():
+        files = tuple(folder / frame for frame in frames)
+        reading.recordings.append((meaning, files))
+        _check_numbers(files, meaning, reading)
+        place = reading.place(files[0])
+        recording = reading.place(folder / name) if name else reading.place(folder)
+        yield Item(
+            place=recording if meaning.is_inner and not name else place,
+            recording=recording,
+            label=meaning.label,
+            split=meaning.split,
+        )
+    if "" in among and len(among[""]) < len(images):
+        aside = [reading.place(image) for image in images if image.name not in among[""]]
+        reading.source.note("Images without a number beside numbered frames are no recordings", aside)
+
+
+def _check_numbers(files: Sequence[Path], meaning: _Meaning, reading: _Folders) -> None:
+    """Tell missing and double numbers among the frames of one recording."""
+    parsed = [split_number(file.stem) for file in files]
+    numbered = [(*found, file) for found, file in zip(parsed, files, strict=True) if found]
+    if len(numbered) < len(files) or len({prefix for prefix, _, _ in numbered}) > 1:
+        return
+    numbers = {number for _, number, _ in numbered}
+    first = reading.place(files[0])
+    if not meaning.is_inner:
+        reading.frames[numbered[0][0]].append((meaning.label, numbers, first))
+    for (_, before, _), (_, after, path) in pairwise(numbered):
         if after == before:
             text = f"frame {after} of its recording lies there twice; delete one of the two"
             reading.source.fault(reading.place(path), text)
-    n_there = files[-1][0] - files[0][0] + 1
+    n_there = max(numbers) - min(numbers) + 1
     if n_there > len(numbers):
         text = f"{n_there - len(numbers)} of {n_there} frame numbers are missing; copy them again"
         reading.source.note(f"{text}, unless the frames were thinned out", [first])
-    recording = reading.place(folder / name)
-    return Item(place=first, recording=recording, label=folder.name, split=split)
 
 
 def _tell_torn(reading: _Folders) -> None:
@@ -163,20 +180,22 @@ def _tell_torn(reading: _Folders) -> None:
 
 
 def _tell_duplicates(reading: _Folders) -> None:
-    """Tell files of the same content in two places; files of a size of their own are not read."""
-    by_size: dict[int, list[Path]] = defaultdict(list)
-    for path in reading.files:
-        by_size[path.stat().st_size].append(path)
+    """Tell recordings of the same content in two places; files of sizes of their own are not read."""
+    by_size: dict[tuple[int, ...], list[tuple[_Meaning, tuple[Path, ...]]]] = defaultdict(list)
+    for meaning, files in reading.recordings:
+        by_size[tuple(path.stat().st_size for path in files)].append((meaning, files))
     for same in by_size.values():
-        first: dict[bytes, Path] = {}
-        for path in same if len(same) > 1 else []:
-            earlier = first.setdefault(_digest(path), path)
-            other = reading.place(earlier)
-            if earlier.parent != path.parent:
+        first: dict[tuple[bytes, ...], tuple[_Meaning, Path]] = {}
+        for meaning, files in same if len(same) > 1 else []:
+            digests = tuple(map(_digest, files))
+            place = reading.place(files[0])
+            known, path = first.setdefault(digests, (meaning, files[0]))
+            other = reading.place(path)
+            if (known.label, known.split) != (meaning.label, meaning.split):
                 text = f"the same content as {other}; keep it in one folder, of the right class"
-                reading.source.fault(reading.place(path), text)
-            elif earlier != path and path.suffix.lower() not in IMAGES:  # frames may repeat
-                reading.source.note(f"The same content as {other}; delete one of them", [reading.place(path)])
+                reading.source.fault(place, text)
+            elif other != place and (len(files) > 1 or files[0].suffix.lower() not in IMAGES):
+                reading.source.note(f"The same content as {other}; delete one of them", [place])
 
 
 def _digest(path: Path) -> bytes:
@@ -187,108 +206,3 @@ def _digest(path: Path) -> bytes:
         raise LabelError(
             f"{path.name} cannot be read: {error.strerror}.", advice="Check its permissions."
         ) from error
-
-
-def class_table_columns(text: str) -> TableColumns | None:
-    """Where a table has folder, file and class: by its header, else three columns in this order; None if neither.
-
-    >>> class_table_columns("file;class;folder\\n").folder
-    2
-    """
-    lines = [line for line in text.splitlines() if line.strip()][:50]
-    if not lines or "\0" in text:
-        return None
-    rows = [_cells(line, _separator(lines)) for line in lines]
-    widths = [len(row) for row in rows]
-    unnamed = TableColumns(folder=0, file=1, class_=2, n_cells=3, is_named=False)
-    return _header(rows[0]) or (unnamed if max(set(widths), key=widths.count) == 3 else None)
-
-
-def read_class_table(path: Path) -> Source:
-    """Read rows of folder, file and class, with or without a header, apart by tabs, commas, semicolons or blanks.
-
-    A recording is named `folder/file`. Places are lines of the file.
-    """
-    source = Source(name=path.name)
-    text = read_text(path)
-    lines = text.splitlines()
-    separator = _separator([line for line in lines if line.strip()])
-    columns = class_table_columns(text)
-    if columns is None:
-        raise LabelError(f"{path.name} is no class table.", advice="Give the columns folder, file and class.")
-    earlier: dict[str, tuple[int, str]] = {}
-    for number, line in enumerate(lines, start=1):
-        cells = _cells(line, separator)
-        if not line.strip() or (_header(cells) and columns.is_named and number == _first(lines)):
-            continue
-        fault = "the header is repeated; delete the line" if _header(cells) else _row_fault(cells, columns)
-        if fault:
-            source.fault(number, fault)
-            continue
-        folder, file, label = (cells[place] for place in (columns.folder, columns.file, columns.class_))
-        recording = PurePosixPath(*_parts(folder), *_parts(file)).as_posix()
-        row, known = earlier.setdefault(recording.casefold(), (number, label.strip().casefold()))
-        if row != number:
-            same = known == label.strip().casefold()
-            text = "delete one of the two" if same else "its class is another there, so keep the right one"
-            source.fault(number, f"the recording of row {row} again; {text}")
-        else:
-            source.items.append(Item(place=number, recording=recording, label=label))
-    if not source.items and not source.faults:
-        source.note("The table holds no row")
-    return source
-
-
-def _first(lines: Sequence[str]) -> int:
-    """The number of the first line that is not empty."""
-    return next(number for number, line in enumerate(lines, start=1) if line.strip())
-
-
-def _separator(lines: Sequence[str]) -> str | None:
-    """What stands between cells: a tab, semicolon or comma that most lines have twice, else blanks (None)."""
-    for separator in "\t;,":
-        if sum(line.count(separator) >= 2 for line in lines) * 2 > len(lines):
-            return separator
-    return None
-
-
-def _cells(line: str, separator: str | None) -> list[str]:
-    """The cells of a line; quotes hold one together."""
-    if separator is None:
-        return [quoted or plain for quoted, plain in re.findall(r'"([^"]*)"|(\S+)', line)]
-    try:
-        return next(csv.reader([line], delimiter=separator), [])
-    except csv.Error:
-        return [line]
-
-
-def _header(cells: Sequence[str]) -> TableColumns | None:
-    """Where the columns are, where the cells are their names."""
-    words = [cell.strip().casefold() for cell in cells]
-    places = [next((i for i, word in enumerate(words) if word in names), -1) for names in COLUMNS.values()]
-    if min(places) < 0 or len(set(places)) < len(places):
-        return None
-    folder, file, class_ = places
-    return TableColumns(folder=folder, file=file, class_=class_, n_cells=len(cells), is_named=True)
-
-
-def _row_fault(cells: Sequence[str], columns: TableColumns) -> str | None:
-    """What is wrong with a row by itself, and what to do."""
-    if len(cells) < columns.n_needed:
-        return f"{len(cells)} cells where there should be {columns.n_cells}; give folder, file and class"
-    if any(cell.strip() for cell in cells[columns.n_cells :]):
-        found = f"{len(cells)} cells where there should be {columns.n_cells}"
-        return f"{found}; put quotes around a name with blanks or commas"
-    folder, file, label = (cells[i].strip() for i in (columns.folder, columns.file, columns.class_))
-    empty = [name for name, cell in (("file", file), ("class", label)) if not cell]
-    if empty:
-        return f"{' and '.join(empty)} empty; fill in or delete the row"
-    if file.endswith(("/", "\\")):
-        return "the file is a folder; name the recording in it"
-    if ".." in (*_parts(folder), *_parts(file)) or re.match(r"[/\\]|[A-Za-z]:", folder or file):
-        return "the folder is not below the recordings; give it as it lies below the source"
-    return None
-
-
-def _parts(text: str) -> list[str]:
-    return [part for part in re.split(r"[/\\]", text.strip()) if part not in ("", ".")]

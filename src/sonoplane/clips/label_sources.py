@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from sonoplane.clips.label_checks import gaps, meant, refuse, told
+from sonoplane.clips.label_class_table import class_table_columns, read_class_table
 from sonoplane.clips.label_cvat import read_cvat
 from sonoplane.clips.label_files import read_bytes, read_text
-from sonoplane.clips.label_folders import class_table_columns, read_class_folders, read_class_table
-from sonoplane.clips.label_s1 import is_prepared_split, is_s1_layout, read_prepared_split, read_s1
+from sonoplane.clips.label_folders import read_class_folders
+from sonoplane.clips.label_prepared import is_prepared_split, read_prepared_split
+from sonoplane.clips.label_s1 import is_s1_layout, read_s1
 from sonoplane.clips.label_settle import Source, settle
 from sonoplane.clips.label_studio import read_label_studio
 from sonoplane.clips.labels import COLUMNS, LabelTable, read_labels

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from sonoplane.clips.evenness import Evenness
 from sonoplane.clips.splits_settings import SplitSettings
 from sonoplane.errors import SplitError
 from sonoplane.records import Facts
@@ -199,17 +200,18 @@ def _draw(
     kept: dict[str, str],
     seed: int,
 ) -> dict[str, str]:
-    """The evenest of many draws of the free patients into the places: patient -> part."""
+    """The evenest of many draws of the free patients into the places, made evener by swaps: patient -> part."""
     counts = _counts(patients, strata)
     rng = np.random.default_rng(seed)
+    scale = Evenness.of(counts, [*places, *kept.values()])
     best: dict[str, str] = {}
     least = np.inf
     for _ in range(DRAWS if strata else 1):
         drawn = dict(zip(_shuffled(free, counts, rng), _dealt(places, rng), strict=True))
-        uneven = _unevenness(kept | drawn, counts) if strata else 0.0
+        uneven = scale.of_parts(kept | drawn) if strata else 0.0
         if uneven < least:
             best, least = drawn, uneven
-    return best
+    return scale.swapped(kept | best, free, rng) if strata else best
 
 
 def _counts(
@@ -244,21 +246,6 @@ def _dealt(places: Mapping[str, int], rng: np.random.Generator) -> list[str]:
     order = [part for _, part in sorted(spread, key=lambda place: place[0])]
     start = int(rng.integers(len(order)))
     return order[start:] + order[:start]
-
-
-def _unevenness(part_of: Mapping[str, str], counts: Mapping[str, Counter[tuple[int, str]]]) -> float:
-    """How far the parts' shares of each stratum are from their shares of the patients (chi squared)."""
-    sizes = Counter(part_of.values())
-    in_part: dict[str, Counter[tuple[int, str]]] = {part: Counter() for part in sizes}
-    for name, part in part_of.items():
-        in_part[part].update(counts[name])
-    totals = sum(in_part.values(), Counter[tuple[int, str]]())
-    share = {part: size / len(part_of) for part, size in sizes.items()}
-    return sum(
-        (in_part[part][key] - share[part] * total) ** 2 / (share[part] * total)
-        for part in sizes
-        for key, total in totals.items()
-    )
 
 
 def _torn(

@@ -1,6 +1,7 @@
 """The settings of splits: how many patients go where, and how a patient is told."""
 
 import re
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -20,6 +21,13 @@ class SplitSettings(BaseModel):
     """Share of the patients that are kept for the final figures."""
     seed: int = Field(default=0, ge=0)
     """Another seed draws other patients."""
+    policy: Literal["even", "complete-sets"] = "even"
+    """How validation patients are drawn. `even`: at random, every class and centre in each part as evenly as whole
+    patients allow. `complete-sets`: centre by centre, among the patients with a complete set of exams, who are followed
+    through; all others train."""
+    exams: int | None = Field(default=None, ge=1)
+    """How many recordings of a patient make a complete set; where it is not given, for each centre the number that most
+    of its patients have (the larger one of two that are as frequent)."""
     patient_pattern: str | None = None
     """Where neither the label table nor the file tells the patient: a regular expression searched in the
     recording's path below the source folder; its first group (else all it matches) is the patient."""

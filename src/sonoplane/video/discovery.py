@@ -7,8 +7,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from typing import TypeAlias
 
-from sonoplane.video.numbering import frame_numbers, natural_order
+from sonoplane.video.numbering import (
+    has_image_name,
+    lies_loose,
+    natural_order,
+    recordings_among,
+    split_number,
+)
 from sonoplane.video.signatures import kind_of, read_head
 
 __all__ = ["Found", "find_recordings", "safe_id", "without_suffix"]
@@ -25,6 +32,9 @@ OTHER_FILES = re.compile(
 #: archive, a bundle). They are passed over, so that no output is read back as input.
 OUTPUTS = ({"findings.json"}, {"archive.json"}, {"bundle.json"})
 
+#: Folders of the parts of a data set.
+PARTS = ("train", "training", "val", "valid", "validation", "test")
+
 #: Names that Windows keeps for devices, whatever follows a dot.
 RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)", re.IGNORECASE)
 
@@ -38,7 +48,11 @@ class Found:
     """One recording: where it lies, and what it is called."""
 
     path: Path
+    """The file or folder that it is; for frames that lie among those of others the name that they share, in their
+    folder, where there need not be any file."""
     id: str
+    frames: tuple[Path, ...] = ()
+    """The images that are its frames, in order; empty where `path` itself is the recording."""
     below: str = ""
     """Its path below the source that was named, with suffix and `/` between parts; the name of a source that is
     itself the recording. Unlike the id it stays the same whatever else is found, and is not always unique."""
@@ -50,7 +64,8 @@ class _Candidate:
     relative: PurePath
     """Below the source that was named."""
     whole: bool
-    """A folder that is one recording: its name has no suffix."""
+    """A folder that is one recording, or the name of loose frames: it has no suffix."""
+    frames: tuple[Path, ...] = ()
 
     @property
     def name(self) -> str:
@@ -62,18 +77,20 @@ class _Candidate:
 def find_recordings(paths: Sequence[Path]) -> list[Found]:
     """Every recording among the files and below the folders that are named, once each, in their order.
 
-    A folder whose images form one numbered sequence is one recording. Below a named folder, hidden entries and
-    files that are plainly something else are passed over, and so is what sonoplane itself wrote, with all that
-    lies in it: a folder that holds `findings.json`, `archive.json` or `bundle.json`, and a folder named `*-private`
-    that holds `key`. A folder that is named itself is always searched, whatever it holds. Links that lead nowhere and
-    files that cannot be read stay in the list, so that opening them says what is wrong. Ids are paths below the named
-    folder (or file names) without suffix, made safe by `safe_id`; where two would be equal, letter case aside, a digest
-    of the path is appended to both, whatever the order.
+    A folder whose images form one numbered sequence is one recording. Frames of several recordings that lie side by
+    side in a folder (`<recording>_<n>`) are grouped by the name before the number, and so are the frames of an exam
+    that are spread over `<part>/<class number>/`; `numbering.recordings_among` tells how. Below a named folder,
+    hidden entries and files that are plainly something else are passed over, and so is what sonoplane itself wrote,
+    with all that lies in it: a folder that holds `findings.json`, `archive.json` or `bundle.json`, and a folder
+    named `*-private` that holds `key`. A folder that is named itself is always searched, whatever it holds. Links
+    that lead nowhere and files that cannot be read stay in the list, so that opening them says what is wrong. Ids
+    are paths below the named folder (or file names) without suffix, made safe by `safe_id`; where two would be
+    equal, letter case aside, a digest of the path is appended to both, whatever the order.
     """
-    candidates: dict[Path, _Candidate] = {}
+    candidates: dict[tuple[Path, bool], _Candidate] = {}
     for path in map(Path, paths):
         for candidate in _below(path) if path.is_dir() else [_Candidate(path, PurePath(path.name), False)]:
-            candidates.setdefault(_identity(candidate.path), candidate)
+            candidates.setdefault((_identity(candidate.path), bool(candidate.frames)), candidate)
     return _named(list(candidates.values()))
 
 
@@ -126,39 +143,112 @@ def _identity(path: Path) -> Path:
 def _below(folder: Path) -> Iterator[_Candidate]:
     """The recordings of a folder, named as paths below it; it may be one itself."""
     source = PurePath(folder.resolve().name)
-    for path, whole in _walk(folder, seen=set(), named=True):
+    for path, whole, frames in _Walk(set()).through(folder, named=True):
         relative = PurePath(path.relative_to(folder))
-        yield _Candidate(path, relative if relative.parts else source, whole)
+        yield _Candidate(path, relative if relative.parts else source, whole, frames)
 
 
-def _walk(folder: Path, *, seen: set[tuple[int, int]], named: bool = False) -> Iterator[tuple[Path, bool]]:
-    """Recordings in natural order, those of a folder before those of its folders; linked circles end.
+_Step: TypeAlias = tuple[Path, bool, tuple[Path, ...]]
+"""A recording's path, whether it has no suffix, and its frames where they lie loose."""
 
-    `named`: by the user, so searched even where it is an output.
-    """
-    try:
-        place = folder.stat()
-        entries = sorted(folder.iterdir(), key=lambda entry: natural_order(entry.name))
-    except OSError:
-        yield folder, True
-        return
-    if (place.st_dev, place.st_ino) in seen:
-        return
-    seen.add((place.st_dev, place.st_ino))
-    if not named and _is_output(folder, {entry.name for entry in entries}):
-        return
-    entries = [entry for entry in entries if not _is_passed_over(entry)]
-    files = [entry for entry in entries if not entry.is_dir()]
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """A walk through folders: recordings in natural order, those of a folder before those of its folders."""
+
+    seen: set[tuple[int, int]]
+    """Folders, so that linked circles end."""
+
+    def through(
+        self,
+        folder: Path,
+        *,
+        named: bool = False,
+        loose: bool = False,
+        inside: bool | None = None,
+        taken: frozenset[Path] = frozenset(),
+    ) -> Iterator[_Step]:
+        """The recordings below a folder.
+
+        `named`: by the user, so searched even where it is an output. `loose`: frames lie loose in the folders beside
+        it; `inside`: in those in it, where that is known. `taken`: frames of recordings that were found already.
+        """
+        try:
+            place = folder.stat()
+            entries = sorted(folder.iterdir(), key=lambda entry: natural_order(entry.name))
+        except OSError:
+            yield folder, True, ()
+            return
+        if (place.st_dev, place.st_ino) in self.seen:
+            return
+        self.seen.add((place.st_dev, place.st_ino))
+        if not named and _is_output(folder, {entry.name for entry in entries}):
+            return
+        entries = [entry for entry in entries if not _is_passed_over(entry) and entry not in taken]
+        folders = [entry for entry in entries if entry.is_dir()]
+        inner = {*folders}
+        yield from _recordings_in(folder, [entry for entry in entries if entry not in inner], loose=loose)
+        if _is_part(folder) and folders and all(entry.name.isdecimal() for entry in folders):
+            spread = _spread_over(folders)
+            taken = frozenset(frame for frames in spread.values() for frame in frames)
+            yield from ((folder / exam, True, frames) for exam, frames in spread.items())
+        if inside is None:
+            inside = _frames_lie_loose(folders)
+        parts = bool(folders) and all(map(_is_part, folders))
+        below = _frames_lie_loose([e for part in folders for e in _folders_in(part)]) if parts else None
+        for entry in folders:
+            yield from self.through(entry, loose=inside, inside=below, taken=taken)
+
+
+def _recordings_in(folder: Path, files: Sequence[Path], *, loose: bool) -> Iterator[_Step]:
+    """The recordings that files of one folder make."""
     images = [file for file in files if _is_image(file)]
-    if frame_numbers([image.name for image in images]):
-        yield folder, True
-        sequence = set(images)
-        files = [file for file in files if file not in sequence]
+    among = recordings_among([image.name for image in images], folder=folder.name, loose=loose)
+    for name, frames in among.items():
+        if name == "":
+            yield folder, True, ()
+        elif len(frames) > 1:
+            yield folder / name, True, tuple(folder / frame for frame in frames)
+    sequences = {frame for frames in among.values() if len(frames) > 1 for frame in frames}
+    aside = {image.name for image in images} if "" in among else sequences
     for file in files:
-        yield file, False
-    for entry in entries:
-        if entry.is_dir():
-            yield from _walk(entry, seen=seen)
+        if file.name not in aside:
+            yield file, False, ()
+
+
+def _spread_over(classes: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
+    """Exam -> its frames, which lie in the folders of their classes, in the order of their numbers."""
+    exams: dict[str, list[tuple[int, str, Path]]] = {}
+    for folder in classes:
+        for image in filter(_is_image, _listed(folder)):
+            numbered = split_number(image.name)
+            if numbered:
+                exam, number = numbered
+                exams.setdefault(exam, []).append((number, folder.name, image))
+    return {
+        exam: tuple(image for _, _, image in sorted(exams[exam])) for exam in sorted(exams, key=natural_order)
+    }
+
+
+def _frames_lie_loose(folders: Sequence[Path]) -> bool:
+    """Whether the frames of several recordings lie side by side in one of these folders."""
+    return any(lies_loose([e.name for e in _listed(folder) if has_image_name(e)]) for folder in folders)
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    return [entry for entry in _listed(folder) if entry.is_dir() and not _is_passed_over(entry)]
+
+
+def _listed(folder: Path) -> list[Path]:
+    """What lies in a folder; nothing where it cannot be read."""
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _is_part(folder: Path) -> bool:
+    return folder.name.casefold() in PARTS
 
 
 def _is_output(folder: Path, names: set[str]) -> bool:
@@ -173,8 +263,11 @@ def _is_passed_over(entry: Path) -> bool:
 
 
 def _is_image(file: Path) -> bool:
+    """Whether a file is an image, by its name or its content: a damaged frame is a frame, and opening it tells."""
     try:
-        return file.is_file() and kind_of(read_head(file)) == "image"
+        if file.name.startswith(".") or not file.is_file():
+            return False
+        return has_image_name(file) or kind_of(read_head(file)) == "image"
     except OSError:
         return False
 
@@ -197,6 +290,6 @@ def _named(candidates: list[_Candidate]) -> list[Found]:
             for candidate, name in zip(candidates, ids, strict=True)
         ]
     return [
-        Found(path=candidate.path, id=name, below=candidate.relative.as_posix())
+        Found(path=candidate.path, id=name, frames=candidate.frames, below=candidate.relative.as_posix())
         for candidate, name in zip(candidates, ids, strict=True)
     ]

@@ -1,7 +1,7 @@
 """Still images become a recording: a folder of numbered frames, the pages of a TIFF, or one picture."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
@@ -13,17 +13,14 @@ from PIL import Image as Pillow
 
 from sonoplane.errors import DamagedRecording, RecordingError, UsageError
 from sonoplane.records import Facts, Frame, Image, Recording
-from sonoplane.video.numbering import gaps, natural_order
+from sonoplane.video.numbering import gaps, has_image_name, natural_order, recordings_among
 from sonoplane.video.pixels import over_black
 from sonoplane.video.signatures import kind_of, read_head
 
-__all__ = ["FolderSource", "open_folder", "open_image"]
+__all__ = ["FolderSource", "open_folder", "open_frames", "open_image"]
 
 #: What Pillow raises on broken images.
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, Pillow.DecompressionBombError)
-
-#: Endings of the images that a folder of frames holds.
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 
 GRAY_MODES = ("1", "L", "LA", "La", "I;16", "I;16B", "I;16L", "I;16N")
 BOTTOMLESS_MODES = ("I", "F")
@@ -73,32 +70,52 @@ class FolderSource:
 def open_folder(path: Path, *, recording_id: str, fps: float | None = None) -> Recording:
     """Open a folder of PNG, JPEG, TIFF or BMP frames, in natural order; other files in it are passed over.
 
-    Frames have times only where `fps` is given. `RecordingError` where the folder holds no image or images of
-    several sizes; `DamagedRecording` where a file is an image by its name alone, since every frame after it would have
-    a wrong number without it.
+    Beside numbered frames the few images without a number are left aside, with a warning. Frames have times only where
+    `fps` is given. `RecordingError` where the folder holds no image or images of several sizes; `DamagedRecording`
+    where a file is an image by its name alone, since every frame after it would have a wrong number without it.
     """
-    for file in path.iterdir():
-        if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and not _is_frame(file):
-            raise DamagedRecording(
-                f"{file.name} in the folder {path.name} is not an image.",
-                advice="Bring that frame back, or take the file away if it is none.",
-            )
-    files = sorted(
-        (file for file in path.iterdir() if _is_frame(file)), key=lambda file: natural_order(file.name)
-    )
+    files = [file for file in path.iterdir() if has_image_name(file) or _is_frame(file)]
     if not files:
         raise RecordingError(
             f"The folder {path.name} holds no images.",
             advice="Give a folder of PNG, JPEG, TIFF or BMP frames, or name the recordings in it.",
         )
-    stills = tuple(still for file in files for still in _stills(file))
+    found = recordings_among([file.name for file in files])
+    names = found.get("") or sorted((file.name for file in files), key=natural_order)
+    return open_frames(
+        [path / name for name in names],
+        recording_id=recording_id,
+        fps=fps,
+        warnings=_left_aside(len(files) - len(names)),
+    )
+
+
+def open_frames(
+    files: Sequence[Path], *, recording_id: str, fps: float | None = None, warnings: tuple[str, ...] = ()
+) -> Recording:
+    """Open image files as the frames of one recording, in the order they are given; missing numbers are told.
+
+    Errors as for `open_folder`.
+    """
+    for file in files:
+        if not _is_frame(file):
+            raise DamagedRecording(
+                f"{file.name} in the folder {file.parent.name} is not an image.",
+                advice="Bring that frame back, or take the file away if it is none.",
+            )
     return _recording(
-        stills,
+        tuple(still for file in files for still in _stills(file)),
         recording_id=recording_id,
         fps=fps,
         container="folder",
-        warnings=gaps([file.name for file in files]),
+        warnings=(*warnings, *gaps([file.name for file in files])),
     )
+
+
+def _left_aside(n: int) -> tuple[str, ...]:
+    """A warning about images that are no frames; it names none, since warnings travel."""
+    images = "1 image" if n == 1 else f"{n} images"
+    return (f"{images} without a number left aside.",) if n else ()
 
 
 def open_image(path: Path, *, recording_id: str, fps: float | None = None) -> Recording:

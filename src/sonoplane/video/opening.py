@@ -2,6 +2,7 @@
 
 import errno
 import stat
+from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -18,18 +19,28 @@ KINDS = "Give DICOM, a video (MP4, MOV, AVI, MKV, MPEG, GIF), an image, or a fol
 
 
 def open_recording(
-    path: Path, *, recording_id: str | None = None, pseudonyms: Pseudonyms | None = None
+    path: Path,
+    *,
+    frames: Sequence[Path] = (),
+    recording_id: str | None = None,
+    pseudonyms: Pseudonyms | None = None,
 ) -> Recording:
     """Open a DICOM file, a video, an image or a folder of frames; its pixels are read as they are asked for.
 
-    Without `recording_id` the recording is named after the file. Patients and studies get pseudonyms that hold
-    for this run alone, unless a keyed `Pseudonyms` is given. Errors: `UsageError` where nothing has that name,
-    `DamagedRecording`, `NotUltrasound` or another `RecordingError` where what is there cannot be opened.
+    `frames`: the image files of a recording whose frames lie among those of others, in order; `path` then only
+    names it (`discovery.Found` has both). Without `recording_id` the recording is named after the file. Patients
+    and studies get pseudonyms that hold for this run alone, unless a keyed `Pseudonyms` is given. Errors:
+    `UsageError` where nothing has that name, `DamagedRecording`, `NotUltrasound` or another `RecordingError` where
+    what is there cannot be opened.
     """
     path = Path(path)
-    mode = _mode(path)
+    mode = 0 if frames else _mode(path)
     named = recording_id or safe_id(path.resolve().name if stat.S_ISDIR(mode) else without_suffix(path.name))
     try:
+        if frames:
+            from sonoplane.video.folder import open_frames
+
+            return open_frames(frames, recording_id=named)
         if stat.S_ISDIR(mode):
             from sonoplane.video.folder import open_folder
 

@@ -2,15 +2,24 @@
 
 import csv
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+import cv2
+
 from sonoplane.errors import UsageError
+from sonoplane.records import Image
 from sonoplane.video.phantom import PhantomExam, classes_of
 from sonoplane.video.phantom_files import write_avi, write_dicom, write_png_folder
 
-__all__ = ["split_patients", "write_e1_layout", "write_labels_csv", "write_s1_layout"]
+__all__ = [
+    "split_patients",
+    "write_e1_layout",
+    "write_labels_csv",
+    "write_s1_frames_layout",
+    "write_s1_layout",
+]
 
 _COLUMNS = ("recording", "start", "stop", "label", "patient", "centre", "split")
 
@@ -52,17 +61,60 @@ def write_s1_layout(exams: Iterable[PhantomExam], folder: Path, *, test: float =
     centre is what stands before the first `-` of `name-cvat`.
     """
     exams = list(exams)
+    splits = _begin(exams, folder, test)
+    for exam in exams:
+        split = splits[exam.patient]
+        write_png_folder(exam, folder / split / "videos" / exam.id)
+        _write_frame_labels(exam, folder / split / "labels" / exam.id)
+    return folder
+
+
+def write_s1_frames_layout(exams: Iterable[PhantomExam], folder: Path, *, test: float = 1 / 3) -> Path:
+    """Write liver sweeps as the 2D split of single frames, `{train,test}/<class number>/<exam>_NNN.png`.
+
+    An exam's frames are spread over the folders of their classes. The tables beside are those of `write_s1_layout`.
+    """
+    exams = list(exams)
+    splits = _begin(exams, folder, test)
+    numbers = {name: i for i, name in enumerate(classes_of(exams[0].preset))}
+    for exam in exams:
+        for frame in exam.recording.frames():
+            place = folder / splits[exam.patient] / str(numbers[exam.label(frame.index)])
+            _write_image(place / f"{exam.id}_{frame.index:03d}.png", frame.image)
+    return folder
+
+
+def write_e1_layout(
+    exams: Iterable[PhantomExam], folder: Path, *, files: Literal["dicom", "avi", "jpeg"] = "dicom"
+) -> Path:
+    """Write heart recordings as `<view>/<recording>.dcm` or `.avi` (15 frames a second), or as loose gray frames.
+
+    The frames of `jpeg` are `<view>/<recording>_<n>.jpg`, n from 0 without leading zeros, all recordings of a view in
+    its folder.
+    """
+    for exam in exams:
+        place = folder / exam.label(0)
+        if files == "dicom":
+            write_dicom(exam, place / f"{exam.id}.dcm")
+        elif files == "avi":
+            write_avi(exam, place / f"{exam.id}.avi")
+        else:
+            for frame in exam.recording.frames():
+                _write_image(place / f"{exam.id}_{frame.index}.jpg", frame.image)
+    return folder
+
+
+def _begin(exams: Sequence[PhantomExam], folder: Path, test: float) -> dict[str, str]:
+    """Write the tables of a data set of sweeps, and tell each patient's part."""
     if not exams:
         raise UsageError("There is no exam to write.", advice="Simulate at least one patient.")
     splits = split_patients(exams, test=test)
     folder.mkdir(parents=True, exist_ok=True)
     infos: dict[str, list[list[str]]] = {"train": [], "test": []}
     for exam in exams:
-        split = splits[exam.patient]
-        write_png_folder(exam, folder / split / "videos" / exam.id)
-        _write_frame_labels(exam, folder / split / "labels" / exam.id)
+        rows = infos[splits[exam.patient]]
         day = f"{exam.date[:4]}-{exam.date[4:6]}-{exam.date[6:]}"
-        infos[split].append([str(len(infos[split])), exam.id, f"{exam.centre}-{exam.id}", day])
+        rows.append([str(len(rows)), exam.id, f"{exam.centre}-{exam.id}", day])
     for split, rows in infos.items():
         with (folder / f"{split}-infos.csv").open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file, lineterminator="\n")
@@ -72,20 +124,14 @@ def write_s1_layout(exams: Iterable[PhantomExam], folder: Path, *, test: float =
     (folder / "classes.json").write_text(json.dumps(classes, indent=1) + "\n", encoding="utf-8")
     lists = [[exam.id for exam in exams if exam.patient == patient] for patient in splits]
     (folder / "exams.json").write_text(json.dumps(lists, indent=1) + "\n", encoding="utf-8")
-    return folder
+    return splits
 
 
-def write_e1_layout(
-    exams: Iterable[PhantomExam], folder: Path, *, files: Literal["dicom", "avi"] = "dicom"
-) -> Path:
-    """Write heart recordings as `<view>/<recording>.dcm` or `.avi` (15 frames a second)."""
-    for exam in exams:
-        place = folder / exam.label(0)
-        if files == "dicom":
-            write_dicom(exam, place / f"{exam.id}.dcm")
-        else:
-            write_avi(exam, place / f"{exam.id}.avi")
-    return folder
+def _write_image(path: Path, image: Image) -> None:
+    """Write a frame in the format that the path's suffix names: PNG fast, JPEG at a quality where little is lost."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    how = [cv2.IMWRITE_PNG_COMPRESSION, 1] if path.suffix == ".png" else [cv2.IMWRITE_JPEG_QUALITY, 95]
+    path.write_bytes(cv2.imencode(path.suffix, image, how)[1].tobytes())
 
 
 def _write_frame_labels(exam: PhantomExam, folder: Path) -> None:
