@@ -42,3 +42,37 @@ def test_the_total_may_become_known_on_the_way(
         clock[0] = 10.0
         tell(20, 40)
     assert capsys.readouterr().err.splitlines()[-1] == "read: 20 of 40 frames, 2.0 frames/s, 10 s left"
+
+
+def test_the_rate_is_that_of_late_not_from_the_start(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with progress("prepare", "recordings", 1000) as tell:
+        tell(500, None)  # done by an earlier run
+        for done in range(501, 601):
+            clock[0] += 1.0
+            tell(done, None)
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "prepare: 597 of 1000 recordings, 1.0 recordings/s, 7 min left"
+    )
+
+
+def test_parallel_work_that_comes_in_bursts_has_a_steady_rate(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with progress("prepare", "recordings", 100) as tell:
+        for second in range(1, 401):
+            clock[0] = float(second)
+            tell(4 * (second // 20), None)
+    rates = [float(line.split(", ")[1].split()[0]) for line in capsys.readouterr().err.splitlines()[4:]]
+    assert min(rates) > 10
+    assert max(rates) < 15
+
+
+def test_nothing_is_foretold_before_anything_is_done(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with progress("prepare", "recordings", 10) as tell:
+        clock[0] = 3.0
+        tell(0, None)
+    assert capsys.readouterr().err == "prepare: 0 of 10 recordings\n"
