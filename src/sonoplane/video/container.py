@@ -4,6 +4,7 @@ Frame n is the n-th picture that a plain decode from the first packet gives: not
 number of frames that a container claims is not believed.
 """
 
+import os
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -55,6 +56,9 @@ RATE_TOLERANCE = 0.02
 
 #: FFmpeg starts no more decoders than this by itself, so that no more pictures can be lost in them.
 MOST_THREADS = 16
+
+#: Where many processes share a machine, this variable of the environment says how many threads each may decode on.
+THREADS = "SONOPLANE_DECODE_THREADS"
 
 NO_PICTURE = Disposition.attached_pic | Disposition.timed_thumbnails
 
@@ -164,6 +168,7 @@ def _decoded(file: File, *, threaded: bool) -> Generator[Picture, None, bool]:
         stream = _choose(container, file)
         if threaded:
             stream.thread_type = "AUTO"
+            stream.codec_context.thread_count = int(os.environ.get(THREADS, "0"))
         else:
             stream.codec_context.thread_count = 1
         return (yield from _pumped(stream, _packets(container, stream)))
