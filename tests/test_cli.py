@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 
-COMMANDS = ["predict", "prepare", "train", "export", "demo", "weights import", "weights list", "weights get"]
+COMMANDS = [
+    "predict",
+    "prepare",
+    "train",
+    "export",
+    "models",
+    "demo",
+    "weights import",
+    "weights list",
+    "weights get",
+]
 
 
 def sonoplane(*words: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -23,8 +33,8 @@ def sonoplane(*words: str | Path, **environment: str) -> subprocess.CompletedPro
 def test_help_loads_neither_torch_nor_dicom_nor_tables() -> None:
     code = (
         "import sys; sys.argv = ['sonoplane', '--help']\n"
-        "import sonoplane.cli\n"
-        "try: sonoplane.cli.main()\n"
+        "import sonoplane.cli.main\n"
+        "try: sonoplane.cli.main.main()\n"
         "except SystemExit: pass\n"
         "heavy = {'torch', 'pydicom', 'polars', 'numpy', 'av', 'cv2'} & set(sys.modules)\n"
         "assert not heavy, heavy"

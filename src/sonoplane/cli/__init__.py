@@ -1,0 +1,1 @@
+"""The command line: one command per step, each in a file of its own."""

@@ -1,0 +1,85 @@
+"""The command `predict`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from sonoplane.cli.words import Json, Recipe, fields_of, given, print_json, print_line
+from sonoplane.frames.layouts_settings import LayoutSettings
+from sonoplane.frames.region_settings import RegionSettings
+from sonoplane.inference.settings import FindingsSettings, KeyFrameSettings, RunSettings
+
+__all__ = ["predict"]
+
+
+def predict(
+    recordings: list[Path],
+    /,
+    *,
+    bundle: Path,
+    out: Path,
+    mode: Literal["clip", "dense"] = "dense",
+    backend: Literal["auto", "openvino", "onnx", "torch"] = "auto",
+    logits: Annotated[bool, Parameter(negative="")] = False,
+    recipe: Recipe = None,
+    as_json: Json = False,
+    region: RegionSettings | None = None,
+    layouts: LayoutSettings | None = None,
+    run: RunSettings | None = None,
+    findings: FindingsSettings | None = None,
+    keyframes: KeyFrameSettings | None = None,
+) -> int:
+    """Say what recordings show, and hand over the frames worth seeing.
+
+    Parameters
+    ----------
+    recordings
+        Recordings, or folders in which every recording is meant.
+    bundle
+        The trained model.
+    out
+        Where the findings go: a folder for each recording, `index.html`, `failures.csv`.
+    mode
+        How a network that sees several frames at once is run; networks of single frames answer the same in both.
+    backend
+        What runs the network; `auto` takes the exported model where the bundle has one.
+    logits
+        Also write the raw logits, to `logits.csv`.
+    """
+    from sonoplane.models.bundle import Bundle
+    from sonoplane.steps.predict import predict_all
+    from sonoplane.steps.recipe import layered, read_recipe
+
+    loaded = Bundle.load(bundle)
+    flags = {"region": region, "layouts": layouts, "run": run, "findings": findings, "keyframes": keyframes}
+    settings = layered(loaded.recipe, read_recipe(recipe) if recipe else {}, given(flags))
+    predicted = predict_all(
+        recordings, bundle=loaded, out=out, recipe=settings, backend=backend, logits=logits
+    )
+    if as_json:
+        print_json(
+            {
+                "done": [
+                    {
+                        "recording": entry.recording,
+                        "label": entry.label,
+                        "probability": entry.probability,
+                        "planes": {"found": entry.found, "missing": entry.missing},
+                        "frames": entry.n_frames,
+                        "warnings": entry.n_warnings,
+                    }
+                    for entry in predicted.done
+                ],
+                "failures": [fields_of(failure) for failure in predicted.failures],
+            }
+        )
+    else:
+        for entry in predicted.done:
+            print_line(f"{entry.recording}: {entry.label} ({entry.probability:.2f})")
+        print_line(
+            f"{len(predicted.done)} done, {len(predicted.failures)} failed. Open {out / 'index.html'}."
+        )
+    if not predicted.done:
+        return 2
+    return 1 if predicted.failures else 0
