@@ -10,7 +10,7 @@ import pytest
 from sonoplane.inference.export import export
 from sonoplane.models.bundle import Bundle
 from sonoplane.steps.predict import predict_all
-from sonoplane.steps.recipe import Recipe
+from sonoplane.steps.recipe import layered
 from sonoplane.steps.weights import import_bundle
 
 
@@ -29,7 +29,9 @@ def test_all_seven_images_are_named_and_their_logits_are_the_published(
 ) -> None:
     expected = json.loads((shared_data / "sononet/expected.json").read_text())
     images = sorted((shared_data / "sononet/images").glob("*.tiff"))
-    predict_all(images, bundle=fetal, out=tmp_path, recipe=Recipe(), backend=backend, logits=True)  # type: ignore[arg-type]  # a str
+    predict_all(
+        images, bundle=fetal, out=tmp_path, recipe=layered(fetal.recipe), backend=backend, logits=True
+    )  # type: ignore[arg-type]  # a str
     assert len(expected["images"]) == 7
     for name, image in expected["images"].items():
         findings = json.loads((tmp_path / name / "findings.json").read_text())

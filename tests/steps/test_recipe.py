@@ -45,8 +45,7 @@ def test_a_recipe_that_is_missing_or_not_toml_is_told_by_name_only(tmp_path: Pat
 def test_every_setting_has_a_help_text() -> None:
     for section in Recipe.model_fields.values():
         assert section.description
-        assert section.annotation is not None
-        for name, field in section.annotation.model_fields.items():
+        for name, field in getattr(section.annotation, "model_fields", {}).items():
             assert field.description, name
 
 

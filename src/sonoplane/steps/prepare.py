@@ -1,39 +1,57 @@
 """From recordings and their labels to an archive that training can use."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sonoplane.clips.label_checks import past_end, refuse
-from sonoplane.clips.label_matching import match_recordings
-from sonoplane.clips.label_sources import read_label_source
-from sonoplane.clips.labels import LabelTable
-from sonoplane.clips.splits import audit, patient_of, split_by_patient
-from sonoplane.errors import DamagedRecording, LabelError, UsageError
+from sonoplane.errors import DamagedRecording, UsageError
 from sonoplane.frames.archive import Archive, open_archive
+from sonoplane.frames.archive_layout import ARCHIVE
+from sonoplane.frames.archive_place import place_of
 from sonoplane.frames.archive_writer import ArchiveWriter, create_archive
-from sonoplane.frames.cleaning import clean
-from sonoplane.frames.entries import facts_of
-from sonoplane.frames.subsample import Subsampler
+from sonoplane.frames.entries import Entry
 from sonoplane.models.card import Card
 from sonoplane.models.normalization import Normalization
-from sonoplane.records import Frame, Label, Recording
 from sonoplane.report.folder import Failure
 from sonoplane.steps.failures import failure_of
-from sonoplane.steps.private import KnownSource, PrivateFolder, open_private
-from sonoplane.steps.progress import progress, say
+from sonoplane.steps.jobs import run_jobs
+from sonoplane.steps.label_tables import add_labels, read_tables, said_in, unlabelled_notes
+from sonoplane.steps.layouts import Settled, keep_layouts, known_layouts, settle, tag_of
+from sonoplane.steps.pages import SHEET, write_sheet, write_statistics
+from sonoplane.steps.private import KnownSource, PrivateFolder, open_private, private_folder
+from sonoplane.steps.progress import say
 from sonoplane.steps.recipe import Recipe
+from sonoplane.steps.sharing import Owner, check_unchanged, many_origins, owner_of, share_out
+from sonoplane.steps.store import Place, Stored, Work, store
+from sonoplane.steps.survey import Surveyed, stamp_of, survey
+from sonoplane.steps.twins import review_twins
 from sonoplane.training.settings import InputSettings
-from sonoplane.video.digest import content_digest
 from sonoplane.video.discovery import Found, find_recordings
-from sonoplane.video.opening import open_recording
+from sonoplane.video.pseudonyms import Pseudonyms
 
-__all__ = ["Prepared", "input_card", "prepare"]
+__all__ = ["Jobs", "Prepared", "Secrets", "input_card", "prepare", "verify"]
 
-Tables = Mapping[str, LabelTable]
-"""Task -> its labels, under the ids that recordings have below their source."""
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Jobs:
+    """Who does the work."""
+
+    workers: int = 0
+    """Processes on this machine, a core each; 0: this process alone."""
+    scheduler: str | None = None
+    """The address of a running Dask cluster, in place of processes here. Its machines see the same files."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Secrets:
+    """Where the pseudonyms come from; `open_private` tells more."""
+
+    folder: Path | None = None
+    key: Path | None = None
+    pseudonyms: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,72 +59,110 @@ class Prepared:
     """What became of the sources."""
 
     n_done: int
+    """Recordings of these sources that the archive holds now."""
+    n_new: int
+    """Those of them that this run stored."""
     n_patients: int
     parts: dict[str, int]
     """Recordings in each part of the split."""
     failures: tuple[Failure, ...]
     notes: tuple[str, ...]
     """What was forgiven or left out, a sentence each."""
+    private: str
+    """The name of the private folder, in which the contact sheet lies."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Opened:
-    """A recording that opens, and what is known of it before its frames are read."""
-
-    source: KnownSource
-    recording: Recording
-    """Its id is the archive's: a pseudonym."""
-    patient: str
-    """A pseudonym."""
-    told_by: str
-    """Who told the patient: the labels, DICOM, a pattern, ..."""
-    centre: str | None
+HERE = Jobs()
+OWN_SECRETS = Secrets()
 
 
 def prepare(
     sources: Sequence[Path],
-    out: Path,
+    out: Path | str,
     *,
     labels: Mapping[str, Path],
     recipe: Recipe,
-    source_resolution: bool = False,
+    jobs: Jobs = HERE,
+    secrets: Secrets = OWN_SECRETS,
 ) -> Prepared:
     """Clean every recording below `sources`, resize it as the network wants it, and store it with its labels.
 
-    Patients are split before any frame is read; those that an earlier run has put into the archive stay in their
-    part. A recording that cannot be read is listed in `<archive>-private/failures.csv` and the others go on.
+    Patients are split before any recording is stored; those that an earlier run has put into the archive stay in their
+    part, and what is unchanged since is passed over. A recording that cannot be read is listed in
+    `<archive>-private/failures.csv` and the others go on.
 
     Raises:
         LabelError: labels are wrong; recordings that were stored by then stay, and are not read again.
-        SplitError: patients cannot be told, or would leak.
+        SplitError: patients cannot be told, or would leak, or near-duplicates are of two patients.
         UsageError: nothing is there to prepare.
     """
-    card = input_card(recipe.input)
-    geometry = "source" if source_resolution else f"card:{card.geometry_hash}"
-    settings = recipe.model_dump(include={"region", "subsample", "input", "split"}, exclude_none=True)
-    found = [item for item in find_recordings(sources) if not _inside(item.path, out)]
-    tables = _tables(labels, found)
-    private = open_private(out)
-    stored = _stored(out, geometry, settings)
+    failures = _Failures()
+    found = _find(sources, str(out), secrets)
+    tables = read_tables(labels, found, recipe.labels)
+    said = said_in(tables)
+    form = _Form.of(recipe)
+    before = _archive_before(out, form)
+    private = _open_private(out, secrets, before)
+    stored = _stored(before, private)
+    check_unchanged(stored, said, private.pseudonyms)
 
-    failures: list[Failure] = []
-    said = _said(tables)
-    opened = list(_open_all(found, said, recipe, private, failures))
-    notes = [*(note for table in tables.values() for note in table.notes), *_many_origins(opened)]
-    split = _split(opened, tables, said, recipe, private, stored)
-    private.remember(item.source for item in opened)
-    with create_archive(out, geometry=geometry, settings=settings) as writer:
-        stored_card = None if source_resolution else card
-        done = list(_store_all(writer, opened, split, recipe, stored_card, failures))
-    private.list_failures(failures)
-    _add_labels(open_archive(out), writer, tables, done)
+    layouts = known_layouts(before)
+    current = {tag_of(layout) for layout in layouts}
+    pending = [item for item in found if not _is_unchanged(item, private, stored, current)]
+    surveyed = _survey(pending, private, stored, recipe, jobs, failures)
+    if failures.errors and len(failures.errors) == len(found):
+        raise UsageError(
+            "No recording could be opened.", advice="See the reasons above, or name other sources."
+        )
+    owners = {
+        name: owner_of(
+            name, facts=known.facts, said=said, settings=recipe.split, pseudonyms=private.pseudonyms
+        )
+        for name, known in surveyed.items()
+    }
+    decided = share_out(owners, stored, tables, said, recipe.split)
+    layouts, settled = settle(surveyed, layouts, recipe, failures.add)
+    private = private.remember(_sources(surveyed, private))
+    works = [
+        _work(item, surveyed[item.id], settled[item.id], owners[item.id], decided.split[item.id], private)
+        for item in pending
+        if item.id in settled
+    ]
+
+    with create_archive(out, geometry=form.geometry, settings=form.settings) as writer:
+        keep_layouts(writer, layouts, before)
+        costs = _store_all(writer, works, stored, form, private, recipe, jobs, failures)
+    private.list_failures(failures.listed)
+    archive = open_archive(out)
+    done = _done(found, archive, private, failures)
+    if recipe.store.sheet:
+        write_sheet(archive, private, failures.errors, recipe)
+    add_labels(archive, writer, tables, done)
+    near, across = review_twins(archive, writer, private, recipe.duplicates)
+    notes = [
+        *(note for table in tables.values() for note in table.notes),
+        *unlabelled_notes(tables, done),
+        *many_origins(list(owners.values())),
+        *decided.notes,
+        *_cost_notes(costs),
+        *near,
+    ]
+    write_statistics(archive, writer, recipe, duplicates=across)
+    entries = [archive.entry(id) for id in done.values()]
     return Prepared(
         n_done=len(done),
-        n_patients=len({item.patient for item in done}),
-        parts=dict(sorted(Counter(split[item.source.recording] for item in done).items())),
-        failures=tuple(failures),
+        n_new=len(costs),
+        n_patients=len({entry.patient for entry in entries}),
+        parts=dict(sorted(Counter(entry.split or "" for entry in entries).items())),
+        failures=tuple(failures.listed),
         notes=tuple(notes),
+        private=private.folder.name,
     )
+
+
+def verify(out: Path | str) -> list[str]:
+    """Read all of an archive; a sentence for everything that is not as it was written."""
+    return open_archive(out).verify()
 
 
 def input_card(settings: InputSettings, classes: Sequence[str] = ("any",)) -> Card:
@@ -126,215 +182,207 @@ def input_card(settings: InputSettings, classes: Sequence[str] = ("any",)) -> Ca
     )
 
 
-def _inside(path: Path, folder: Path) -> bool:
-    return path.resolve().is_relative_to(folder.resolve())
+class _Failures:
+    """What went wrong so far, told at once and listed at the end."""
+
+    def __init__(self) -> None:
+        self.errors: list[tuple[str, Exception]] = []
+
+    @property
+    def listed(self) -> list[Failure]:
+        return [failure_of(recording, error) for recording, error in self.errors]
+
+    def add(self, recording: str, error: Exception) -> None:
+        self.errors.append((recording, error))
+        failure = failure_of(recording, error)
+        say(f"{recording}: {failure.reason} {failure.what_to_do}")
 
 
-def _stored(out: Path, geometry: str, settings: dict[str, Any]) -> Archive | None:
-    """What earlier runs have stored, where there is an archive; one that was killed is put in order first."""
-    if not (out / "archive.json").exists():
-        return None
-    create_archive(out, geometry=geometry, settings=settings).close()
-    return open_archive(out)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Form:
+    """In which form frames are stored."""
 
+    geometry: str
+    card: Card | None
+    """None: at the source's resolution."""
+    settings: dict[str, Any]
+    """An archive goes on only under these."""
 
-def _tables(labels: Mapping[str, Path], found: Sequence[Found]) -> dict[str, LabelTable]:
-    """The label tables under the ids of the recordings that are here."""
-    paths = {item.id: Path(item.below) for item in found}
-    tables = {
-        task: match_recordings(
-            read_label_source(path, task=task), paths, name=f"The labels of '{task}'"
-        ).table
-        for task, path in labels.items()
-    }
-    if tables and not any(table.rows for table in tables.values()):
-        raise LabelError(
-            "No label is for a recording that is here.",
-            advice="Name recordings in the table by their file name, or by their path below the source.",
-        )
-    return tables
-
-
-def _said(tables: Tables) -> dict[tuple[str, str], str]:
-    """(recording, `patient` or `centre` or `split`) -> what the tables say; a LabelError where they disagree."""
-    said: dict[tuple[str, str], str] = {}
-    for table in tables.values():
-        for row in table.rows:
-            for what in ("patient", "centre", "split"):
-                value = getattr(row, what)
-                if value and said.setdefault((row.recording, what), value) != value:
-                    raise LabelError(
-                        f"The label tables give '{row.recording}' different values of '{what}'.",
-                        advice="Give each recording one, in all tables.",
-                    )
-    return said
-
-
-def _open_all(
-    found: Sequence[Found],
-    said: Mapping[tuple[str, str], str],
-    recipe: Recipe,
-    private: PrivateFolder,
-    failures: list[Failure],
-) -> Iterator[_Opened]:
-    """Open every recording and tell whose it is."""
-    n_failed = 0
-    for item in found:
-        try:
-            source = _source(item, private)
-            recording = open_recording(
-                item.path, recording_id=source.archive_id, pseudonyms=private.pseudonyms
-            )
-        except Exception as error:
-            n_failed += 1
-            failures.append(failure_of(item.id, error))
-            say(f"{item.id}: {failures[-1].reason} {failures[-1].what_to_do}")
-            continue
-        patient = patient_of(
-            item.id,
-            facts=recording.facts,
-            labelled=said.get((item.id, "patient")),
-            settings=recipe.split,
-        )
-        is_pseudonym = patient.origin in ("dicom", "study")
-        yield _Opened(
-            source=source,
-            recording=recording,
-            patient=patient.name if is_pseudonym else private.pseudonyms.of("patient", patient.name),
-            told_by=patient.origin,
-            centre=said.get((item.id, "centre")) or recording.facts.centre,
-        )
-    if n_failed == len(found):
-        raise UsageError(
-            "No recording could be opened.", advice="See the reasons above, or name other sources."
+    @classmethod
+    def of(cls, recipe: Recipe) -> "_Form":
+        card = input_card(recipe.input) if recipe.store.resolution == "network" else None
+        kept = {"region", "subsample", "input", "split", "store"}
+        return cls(
+            geometry=f"card:{card.geometry_hash}" if card else "source",
+            card=card,
+            settings=recipe.model_dump(include=kept, exclude_none=True, mode="json"),
         )
 
 
-def _many_origins(opened: Sequence[_Opened]) -> list[str]:
-    """A warning where patients are told in several ways, in which one person may go by two names."""
-    counts = Counter(item.told_by for item in opened)
-    if len(counts) < 2:
-        return []
-    told = ", ".join(f"{n} by {origin}" for origin, n in counts.most_common())
+def _find(sources: Sequence[Path], out: str, secrets: Secrets) -> list[Found]:
+    """The recordings below the sources, without what prepare itself wrote."""
+    ours = [private_folder(out, secrets.folder).resolve()]
+    if "://" not in out:
+        ours.append(Path(out).resolve())
     return [
-        f"Patients are told in several ways ({told}): one person told in two ways counts as two and may be in two"
-        " parts of the split. Name the patient of every recording in the label table."
+        item
+        for item in find_recordings(sources)
+        if not any(item.path.resolve().is_relative_to(folder) for folder in ours)
     ]
 
 
-def _source(item: Found, private: PrivateFolder) -> KnownSource:
-    """What an archive remembers of a source; another recording under a known name is refused."""
-    digest = content_digest(item.path) if item.path.exists() else ""
-    known = private.sources.get(item.id)
-    if known and known.sha256 != digest:
-        raise DamagedRecording(
-            "Another recording of this name, or an earlier state of this one, is in the archive.",
-            advice="Give it another name, or prepare into a new archive.",
+def _archive_before(out: Path | str, form: _Form) -> Archive | None:
+    """What earlier runs have stored, where there is an archive; one that was killed is put in order first."""
+    if place_of(out).read(ARCHIVE) is None:
+        return None
+    create_archive(out, geometry=form.geometry, settings=form.settings).close()
+    return open_archive(out)
+
+
+def _open_private(out: Path | str, secrets: Secrets, before: Archive | None) -> PrivateFolder:
+    """The private folder, whose chosen names must not rename what is stored."""
+    private = open_private(
+        out,
+        folder=secrets.folder,
+        key=secrets.key,
+        pseudonyms=secrets.pseudonyms,
+        is_begun=before is not None,
+    )
+    entries = before.entries if before else ()
+    used = {name for entry in entries for name in (entry.id, entry.patient, entry.study)}
+    hashed = Pseudonyms(private.pseudonyms.key)
+    renamed = sum(hashed.of(*pair) in used for pair in private.pseudonyms.given)
+    if renamed:
+        raise UsageError(
+            f"The table of pseudonyms renames {renamed} of what the archive holds.",
+            advice="Take those rows out, or prepare into a new archive.",
         )
-    return known or KnownSource(
-        recording=item.id, archive_id=private.pseudonyms.of("recording", item.id), sha256=digest
-    )
+    return private
 
 
-def _split(
-    opened: Sequence[_Opened],
-    tables: Tables,
-    said: Mapping[tuple[str, str], str],
-    recipe: Recipe,
+def _stored(before: Archive | None, private: PrivateFolder) -> dict[str, Entry]:
+    """What the archive holds: recording -> entry."""
+    names = private.names
+    return {names.get(entry.id, entry.id): entry for entry in (before.entries if before else ())}
+
+
+def _is_unchanged(
+    item: Found, private: PrivateFolder, stored: Mapping[str, Entry], current: Container[str]
+) -> bool:
+    """Whether the archive holds this recording as it is, under a layout that is as it was."""
+    known, entry = private.sources.get(item.id), stored.get(item.id)
+    if known is None or entry is None or known.stamp != stamp_of(item):
+        return False
+    return entry.layout is None or entry.layout in current
+
+
+def _survey(
+    pending: Sequence[Found],
     private: PrivateFolder,
-    stored: Archive | None,
-) -> dict[str, str]:
-    """Which part each recording is in: whole patients, even over labels and centres.
+    stored: Mapping[str, Entry],
+    recipe: Recipe,
+    jobs: Jobs,
+    failures: _Failures,
+) -> dict[str, Surveyed]:
+    """Open every recording that may have to be stored; another recording under a stored one's name is refused."""
+    look = partial(survey, pseudonyms=private.pseudonyms, settings=recipe.region)
+    results = run_jobs(look, pending, what="look", workers=jobs.workers, scheduler=jobs.scheduler)
+    surveyed: dict[str, Surveyed] = {}
+    for item, result in results:
+        if isinstance(result, Exception):
+            failures.add(item.id, result)
+        elif item.id in stored and private.sources[item.id].sha256 != result.sha256:
+            failures.add(
+                item.id,
+                DamagedRecording(
+                    "Another recording of this name, or an earlier state of this one, is in the archive.",
+                    advice="Give it another name, or prepare into a new archive.",
+                ),
+            )
+        else:
+            surveyed[item.id] = result
+    return {item.id: surveyed[item.id] for item in pending if item.id in surveyed}
 
-    A patient goes by the name of his first recording, so that the draw depends on the seed and the sources but not on
-    the archive's key, and that an error names something that its reader can find.
-    """
-    names = {source.archive_id: source.recording for source in private.sources.values()}
-    kept = {names.get(entry.id, entry.id): entry for entry in (stored.entries if stored else ())}
-    whose = {name: entry.patient or name for name, entry in kept.items()}
-    whose |= {item.source.recording: item.patient for item in opened}
-    first: dict[str, str] = {}
-    for recording in sorted(whose):
-        first.setdefault(whose[recording], recording)
-    patients = {recording: first[patient] for recording, patient in whose.items()}
 
-    fixed = {name: entry.split for name, entry in kept.items() if entry.split}
-    for item in opened:
-        part = said.get((item.source.recording, "split"))
-        if part:
-            fixed.setdefault(item.source.recording, part)
-    views = {row.recording: row.label for table in tables.values() for row in table.rows if row.start is None}
-    centres = {item.source.recording: item.centre or "" for item in opened}
-    split = split_by_patient(
-        patients,
-        fractions=recipe.split.fractions,
-        seed=recipe.split.seed,
-        strata=[{name: given.get(name, "") for name in patients} for given in (views, centres)],
-        fixed=fixed,
+def _sources(surveyed: Mapping[str, Surveyed], private: PrivateFolder) -> Iterator[KnownSource]:
+    for name, known in surveyed.items():
+        archive_id = private.pseudonyms.of("recording", name)
+        yield KnownSource(recording=name, archive_id=archive_id, sha256=known.sha256, stamp=known.stamp)
+
+
+def _work(
+    item: Found, known: Surveyed, settled: Settled, owner: Owner, part: str, private: PrivateFolder
+) -> Work:
+    return Work(
+        item=item,
+        archive_id=private.pseudonyms.of("recording", item.id),
+        region=settled.region,
+        layout=settled.layout,
+        warnings=(*known.warnings, *settled.warnings),
+        patient=owner.patient,
+        study=owner.study,
+        centre=owner.centre,
+        scanner=known.facts.scanner,
+        n_claimed=known.n_claimed,
+        split=part,
     )
-    studies = {item.source.recording: item.recording.facts.study for item in opened}
-    audit(split, patients, {name: study for name, study in studies.items() if study})
-    return split
 
 
 def _store_all(
     writer: ArchiveWriter,
-    opened: Sequence[_Opened],
-    split: Mapping[str, str],
+    works: Sequence[Work],
+    stored: Mapping[str, Entry],
+    form: _Form,
+    private: PrivateFolder,
     recipe: Recipe,
-    card: Card | None,
-    failures: list[Failure],
-) -> Iterator[_Opened]:
-    """Read, clean and store every recording that the archive does not hold yet."""
-    with progress("prepare", "recordings", len(opened)) as tell:
-        for count, item in enumerate(opened, start=1):
-            try:
-                if not writer.has(item.recording.id):
-                    _store(writer, item, split[item.source.recording], recipe, card)
-            except Exception as error:
-                failures.append(failure_of(item.source.recording, error))
-                say(f"{item.source.recording}: {failures[-1].reason} {failures[-1].what_to_do}")
-            else:
-                yield item
-            tell(count, None)
-
-
-def _store(writer: ArchiveWriter, item: _Opened, part: str, recipe: Recipe, card: Card | None) -> None:
-    frames = clean(item.recording, settings=recipe.region)
-    box = frames.region.box
-    facts = replace(
-        facts_of(item.recording, box=box, split=part, warnings=frames.warnings),
-        patient=item.patient,
-        centre=item.centre,
+    jobs: Jobs,
+    failures: _Failures,
+) -> list[Stored]:
+    """Store what the archive does not hold yet, and anew what it holds under a layout that was corrected."""
+    waiting = []
+    for work in works:
+        entry = stored.get(work.item.id)
+        if entry is not None and entry.layout == work.layout:
+            continue
+        if entry is not None:
+            writer.remove(work.archive_id)
+        waiting.append(work)
+    place = Place(
+        writer=writer,
+        card=form.card,
+        subsample=recipe.subsample,
+        grey=recipe.store.grey,
+        pictures=private.folder / SHEET if recipe.store.sheet else None,
     )
-    subsampler = Subsampler(recipe.subsample, box=box)
+    done: list[Stored] = []
+    results = run_jobs(
+        partial(store, place=place), waiting, what="store", workers=jobs.workers, scheduler=jobs.scheduler
+    )
+    for work, result in results:
+        if isinstance(result, Exception):
+            failures.add(work.item.id, result)
+        else:
+            done.append(result)
+    return done
 
-    def prepared() -> Iterator[Frame]:
-        for frame in frames:
-            subsampler.see(frame.image)
-            image = card.geometry(frame.image, box) if card else frame.image[box.slices]
-            yield replace(frame, image=image)
 
-    is_chosen = recipe.subsample.method != "none"
-    writer.add(facts, prepared(), subsample=(lambda: subsampler.chosen) if is_chosen else None)
+def _done(
+    found: Sequence[Found], archive: Archive, private: PrivateFolder, failures: _Failures
+) -> dict[str, str]:
+    """The recordings of this run that the archive holds: name -> the archive's id."""
+    failed = {failure.recording for failure in failures.listed}
+    held = {entry.id for entry in archive.entries}
+    ids = {item.id: private.pseudonyms.of("recording", item.id) for item in found if item.id not in failed}
+    return {name: id for name, id in ids.items() if id in held}
 
 
-def _add_labels(archive: Archive, writer: ArchiveWriter, tables: Tables, done: Sequence[_Opened]) -> None:
-    """Put the labels in under the archive's ids; those of recordings that this run did not see stay.
-
-    The patient is left out of the rows: he stands in the manifest, as a pseudonym. Labels past a recording's last
-    frame are a LabelError, and nothing is written.
-    """
-    ids = {item.source.recording: item.recording.id for item in done}
-    lengths = {name: archive.entry(id).n_frames for name, id in ids.items()}
-    for task, table in tables.items():
-        refuse(past_end(table.placed, lengths), of=f"The labels of '{task}'")
-    for task, table in tables.items():
-        before = archive.labels(task) if task in archive.tasks else ()
-        kept: list[Label] = [row for row in before if row.recording not in ids.values()]
-        new = [
-            replace(row, recording=ids[row.recording], patient=None)
-            for row in table.rows
-            if row.recording in ids
-        ]
-        writer.add_labels(task, [*kept, *new])
+def _cost_notes(costs: Sequence[Stored]) -> list[str]:
+    """What `--grey` cost."""
+    rounded = [cost.rounding for cost in costs if cost.rounding is not None]
+    if not rounded:
+        return []
+    return [
+        f"Color was given up in {len(rounded)} of {len(costs)} recordings: their gray levels were rounded by"
+        f" {sum(rounded) / len(rounded):.2f} on average. Predicting such a source in color differs a little"
+        " from what is measured on this archive."
+    ]

@@ -2,18 +2,19 @@
 
 import csv
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sonoplane.errors import UsageError
 from sonoplane.report.folder import Failure
 from sonoplane.report.tables import write_failures
-from sonoplane.video.pseudonyms import Pseudonyms
+from sonoplane.video.pseudonyms import Pseudonyms, read_pseudonyms
 
-__all__ = ["KnownSource", "PrivateFolder", "open_private"]
+__all__ = ["KnownSource", "PrivateFolder", "open_private", "private_folder"]
 
-_COLUMNS = ["recording", "archive_id", "sha256"]
+_COLUMNS = ["recording", "archive_id", "sha256", "stamp"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,6 +26,8 @@ class KnownSource:
     archive_id: str
     sha256: str
     """Of the source's content."""
+    stamp: str = ""
+    """Size and time of change of the source: as long as it stays, the content is not read again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,58 +39,143 @@ class PrivateFolder:
     sources: dict[str, KnownSource]
     """What earlier runs prepared, by the recording's id."""
 
-    def remember(self, sources: Iterable[KnownSource]) -> None:
-        """Add to the list of what was prepared."""
+    def remember(self, sources: Iterable[KnownSource]) -> "PrivateFolder":
+        """The folder with these added to the list of what was prepared, on disk too."""
         rows = self.sources | {source.recording: source for source in sources}
-        temporary = self.folder / f".recordings.{os.getpid()}.csv"
-        with temporary.open("w", encoding="utf-8", newline="") as file:
+        with self._whole("recordings.csv") as path, path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(_COLUMNS)
-            writer.writerows((row.recording, row.archive_id, row.sha256) for _, row in sorted(rows.items()))
-        temporary.replace(self.folder / "recordings.csv")
+            writer.writerows([getattr(row, name) for name in _COLUMNS] for _, row in sorted(rows.items()))
+        return replace(self, sources=rows)
 
     def list_failures(self, failures: Sequence[Failure]) -> None:
         """Write `failures.csv`: here, since it names recordings as their files are named."""
-        temporary = self.folder / f".failures.{os.getpid()}.csv"
-        write_failures(temporary, failures)
-        temporary.replace(self.folder / "failures.csv")
+        with self._whole("failures.csv") as path:
+            write_failures(path, failures)
+
+    def write_text(self, name: str, text: str) -> Path:
+        """Write a whole text file into the folder."""
+        with self._whole(name) as path:
+            path.write_text(text, encoding="utf-8")
+        return self.folder / name
+
+    def read_text(self, name: str) -> str | None:
+        """A text file of the folder; None where it is not there."""
+        path = self.folder / name
+        return path.read_text(encoding="utf-8") if path.exists() else None
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """The archive's id -> what the recording is called where it came from."""
+        return {source.archive_id: source.recording for source in self.sources.values()}
+
+    @contextmanager
+    def _whole(self, name: str) -> Iterator[Path]:
+        """A temporary path that takes the file's place at the end."""
+        temporary = self.folder / f".{name}.{os.getpid()}.part"
+        yield temporary
+        temporary.replace(self.folder / name)
 
 
-def open_private(archive: Path) -> PrivateFolder:
-    """The private folder of an archive, made at the first time.
+def private_folder(archive: str, folder: Path | None = None) -> Path:
+    """Where an archive's private folder is: beside it, unless somebody says otherwise.
 
     Raises:
-        UsageError: the archive is there, but its key is not: all its recordings would get other pseudonyms.
+        UsageError: the archive lies on a server, and nobody said where its private folder is.
     """
-    archive = archive.resolve()
-    folder = archive.with_name(f"{archive.name}-private")
-    key = folder / "key"
-    if not key.exists():
-        if (archive / "archive.json").exists():
-            raise UsageError(
-                f"The archive '{archive.name}' is there, but '{folder.name}' with its key is not beside it.",
-                advice="Put that folder back, or prepare into a new archive.",
-            )
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _make_key(key)
+    if folder is not None:
+        return folder
+    if "://" in archive:
+        raise UsageError(
+            "The archive lies on a server; its key must lie elsewhere.",
+            advice="Say where: --private FOLDER, a folder on this machine.",
+        )
+    place = Path(archive).resolve()
+    return place.with_name(f"{place.name}-private")
+
+
+def open_private(
+    archive: Path | str,
+    *,
+    folder: Path | None = None,
+    key: Path | None = None,
+    pseudonyms: Path | None = None,
+    is_begun: bool | None = None,
+) -> PrivateFolder:
+    """The private folder of an archive, made at the first time.
+
+    `folder` says where it is; `key` is a file with the project's key, shared by archives in which a patient is to have
+    the same pseudonym; `pseudonyms` a table of chosen names (`read_pseudonyms`), which like the key holds for good.
+    `is_begun` says whether the archive has recordings already (None: look).
+
+    Raises:
+        UsageError: the archive is there, but its key is not, or another key is given: all its recordings would get
+            other pseudonyms.
+    """
+    place = private_folder(str(archive), folder)
+    if is_begun is None:
+        is_begun = (Path(archive) / "archive.json").exists()
+    own = place / "key"
+    if is_begun and not own.exists():
+        raise UsageError(
+            f"The archive is there, but '{place.name}' with its key is not beside it.",
+            advice="Put that folder back, or prepare into a new archive.",
+        )
+    secret = _read_key(key) if key else None
+    if secret is not None and own.exists() and own.read_bytes() != secret:
+        raise UsageError(
+            "The archive was begun with another key.",
+            advice="Go on without --key, or prepare into a new archive.",
+        )
+    given = read_pseudonyms(pseudonyms) if pseudonyms else {}
+    place.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not own.exists():
+        _keep_key(own, secret or os.urandom(32))
     return PrivateFolder(
-        folder=folder,
-        pseudonyms=Pseudonyms(key.read_bytes()),
-        sources=_read_sources(folder / "recordings.csv"),
+        folder=place,
+        pseudonyms=Pseudonyms(own.read_bytes(), _names(place / "pseudonyms.csv", given, is_begun=is_begun)),
+        sources=_read_sources(place / "recordings.csv"),
     )
 
 
-def _make_key(path: Path) -> None:
-    """A random key, whole and readable by nobody else; where another process was first, its key stays."""
+def _read_key(path: Path) -> bytes:
+    """The key in a file, tried out."""
+    secret = path.read_bytes()
+    Pseudonyms(secret)
+    return secret
+
+
+def _keep_key(path: Path, secret: bytes) -> None:
+    """Keep the key, whole and readable by nobody else; where another process was first, its key stays."""
     temporary = path.with_name(f".key.{os.getpid()}")
     temporary.touch(mode=0o600)
-    temporary.write_bytes(os.urandom(32))
+    temporary.write_bytes(secret)
     try:
         os.link(temporary, path)
     except FileExistsError:
         pass
     finally:
         temporary.unlink()
+
+
+def _names(kept: Path, given: dict[tuple[str, str], str], *, is_begun: bool) -> dict[tuple[str, str], str]:
+    """The chosen names, those of earlier runs and those given now, kept for the runs to come."""
+    before = read_pseudonyms(kept) if kept.exists() else {}
+    changed = [pair for pair, name in given.items() if before.get(pair, name) != name]
+    if is_begun and changed:
+        raise UsageError(
+            f"The table of pseudonyms gives {len(changed)} other names than the archive was begun with.",
+            advice="Leave known rows as they are, or prepare into a new archive.",
+        )
+    names = before | given
+    if names != before:
+        temporary = kept.with_name(f".{kept.name}.{os.getpid()}.part")
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["kind", "original", "pseudonym"])
+            writer.writerows((kind, original, name) for (kind, original), name in sorted(names.items()))
+        temporary.replace(kept)
+    return names
 
 
 def _read_sources(path: Path) -> dict[str, KnownSource]:

@@ -8,9 +8,14 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from sonoplane.clips.duplicates_settings import DuplicateSettings
+from sonoplane.clips.labels_settings import LabelSettings
 from sonoplane.clips.splits_settings import SplitSettings
+from sonoplane.clips.windows_settings import WindowSettings
 from sonoplane.errors import UsageError
+from sonoplane.frames.layouts_settings import LayoutSettings
 from sonoplane.frames.region_settings import RegionSettings
+from sonoplane.frames.store_settings import StoreSettings
 from sonoplane.frames.subsample_settings import SubsampleSettings
 from sonoplane.inference.settings import FindingsSettings, KeyFrameSettings, RunSettings
 from sonoplane.training.settings import (
@@ -30,12 +35,24 @@ class Recipe(BaseModel):
 
     region: RegionSettings = Field(default_factory=RegionSettings)
     """How the ultrasound region is found."""
+    layouts: LayoutSettings = Field(default_factory=LayoutSettings)
+    """When a scanner's remembered layout is used for a recording."""
+    layout: tuple[dict[str, Any], ...] = ()
+    """The layouts themselves, as `layouts.toml` of an archive has them; a bundle brings those it was trained with."""
     subsample: SubsampleSettings = Field(default_factory=SubsampleSettings)
     """Which frames training may see; all are stored, and evaluation sees all."""
     input: InputSettings = Field(default_factory=InputSettings)
     """What a network is given of each frame."""
+    store: StoreSettings = Field(default_factory=StoreSettings)
+    """What an archive keeps of each frame."""
+    labels: LabelSettings = Field(default_factory=LabelSettings)
+    """What frames without a label mean."""
     split: SplitSettings = Field(default_factory=SplitSettings)
     """How patients are split."""
+    duplicates: DuplicateSettings = Field(default_factory=DuplicateSettings)
+    """When two recordings are told to be nearly the same."""
+    windows: WindowSettings = Field(default_factory=WindowSettings)
+    """How recordings are cut into clips."""
     network: NetworkSettings = Field(default_factory=NetworkSettings)
     """Which network is trained."""
     training: TrainingSettings = Field(default_factory=TrainingSettings)
@@ -102,6 +119,7 @@ def layered(*layers: Mapping[str, Any]) -> Recipe:
         where = ".".join(str(part) for part in first["loc"])
         advice = "Known sections: " + ", ".join(Recipe.model_fields) + "."
         known = Recipe.model_fields.get(str(first["loc"][0]))
-        if known is not None and known.annotation is not None and len(first["loc"]) > 1:
-            advice = f"Known settings there: {', '.join(known.annotation.model_fields)}."
+        fields = getattr(known.annotation, "model_fields", None) if known else None
+        if fields is not None and len(first["loc"]) > 1:
+            advice = f"Known settings there: {', '.join(fields)}."
         raise UsageError(f"Recipe setting '{where}': {first['msg']}.", advice=advice) from error

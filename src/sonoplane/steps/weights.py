@@ -61,12 +61,16 @@ def import_bundle(
         spec=imported.spec,
         card=imported.card,
         weights=imported.weights,
-        recipe={},
+        recipe=_AS_TRAINED,
         model_card=write_model_card(
             name=named, version="1", spec=imported.spec, card=imported.card, source=_source(path)
         ),
         overwrite=overwrite,
     )
+
+
+#: The published networks saw all that is inside their card's crop; to blank text there would change their answers.
+_AS_TRAINED = {"region": {"writing": False}}
 
 
 def _is_same(out: Path, name: str, imported: ImportedWeights) -> bool:

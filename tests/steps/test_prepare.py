@@ -1,0 +1,273 @@
+"""What `prepare` promises beyond what the training tests need of it."""
+
+import csv
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sonoplane.clips.labels import write_labels
+from sonoplane.errors import SplitError, UsageError
+from sonoplane.frames.archive import open_archive
+from sonoplane.steps.prepare import Jobs, Prepared, Secrets, prepare, verify
+from sonoplane.steps.private import open_private
+from sonoplane.steps.recipe import layered
+from sonoplane.steps.train import train
+from sonoplane.video.phantom import PhantomExam
+
+SMALL = {
+    "input": {"height": 32, "width": 48},
+    "network": {"name": "sononet2d-4"},
+    "training": {"epochs": 1, "batch": 8, "every": 4},
+    "split": {"train": 0.5, "validation": 0.25, "test": 0.25},
+}
+KEY = b"a key that all archives of this test share"
+
+
+@pytest.fixture(scope="module")
+def labels(exams: list[PhantomExam], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("labels") / "planes.csv"
+    write_labels(path, [row for exam in exams for row in exam.labels])
+    return path
+
+
+@pytest.fixture
+def secrets(tmp_path: Path) -> Secrets:
+    (tmp_path / "key").write_bytes(KEY)
+    return Secrets(key=tmp_path / "key")
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_worker_processes_leave_the_same_bytes_as_this_process_alone(
+    sweeps: Path, labels: Path, secrets: Secrets, tmp_path: Path
+) -> None:
+    archives = []
+    for name, jobs in (("alone", Jobs()), ("two", Jobs(workers=2))):
+        out = tmp_path / name / "archive"
+        done = prepare(
+            [sweeps], out, labels={"planes": labels}, recipe=layered(SMALL), jobs=jobs, secrets=secrets
+        )
+        assert (done.n_done, done.failures) == (6, ())
+        archives.append(digests(out))
+    assert archives[0] == archives[1]
+
+
+def test_a_prepare_that_was_killed_goes_on_to_the_same_bytes(
+    sweeps: Path, labels: Path, secrets: Secrets, tmp_path: Path
+) -> None:
+    whole, killed = tmp_path / "whole" / "archive", tmp_path / "killed" / "archive"
+    prepare([sweeps], whole, labels={"planes": labels}, recipe=layered(SMALL), secrets=secrets)
+    command = [
+        sys.executable, "-m", "sonoplane", "prepare", str(sweeps), "--out", str(killed), "--labels",
+        f"planes={labels}", "--key", "key", "--workers", "0", "--input.height", "32", "--input.width", "48",
+        "--train", "0.5", "--validation", "0.25", "--test", "0.25",
+    ]  # fmt: skip
+    one = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    recordings = killed / "recordings"
+    while one.poll() is None and len(list(recordings.glob("[!.]*"))) < 2:
+        time.sleep(0.005)
+    one.send_signal(signal.SIGKILL)
+    one.wait()
+    assert len(list(recordings.glob("[!.]*"))) < 6
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    assert digests(killed) == digests(whole)
+
+
+def test_a_second_run_reads_no_source(sweeps: Path, labels: Path, tmp_path: Path) -> None:
+    source = Path(shutil.copytree(sweeps, tmp_path / "source"))
+    prepare([source], tmp_path / "a", labels={"planes": labels}, recipe=layered(SMALL))
+    for path in source.iterdir():  # as large and as old as before, but nothing that could be opened
+        stat = path.stat()
+        path.write_bytes(bytes(stat.st_size))
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    again = prepare([source], tmp_path / "a", labels={"planes": labels}, recipe=layered(SMALL))
+    assert (again.n_done, again.n_new, again.failures) == (6, 0, ())
+
+
+def test_a_source_that_could_not_be_read_is_taken_once_it_is_whole(
+    sweeps: Path, labels: Path, tmp_path: Path
+) -> None:
+    source = Path(shutil.copytree(sweeps, tmp_path / "source"))
+    one = min(source.glob("*.dcm"))
+    whole = one.read_bytes()
+    one.write_bytes(whole[: len(whole) // 3])
+    first = prepare([source], tmp_path / "a", labels={"planes": labels}, recipe=layered(SMALL))
+    assert (first.n_done, [failure.recording for failure in first.failures]) == (5, [one.stem])
+    one.write_bytes(whole)
+    second = prepare([source], tmp_path / "a", labels={"planes": labels}, recipe=layered(SMALL))
+    assert (second.n_done, second.n_new, second.failures) == (6, 1, ())
+
+
+def test_two_archives_of_one_key_share_pseudonyms_and_a_table_chooses_them(
+    sweeps: Path, labels: Path, exams: list[PhantomExam], secrets: Secrets, tmp_path: Path
+) -> None:
+    recipe = layered(SMALL)
+    prepare([sweeps], tmp_path / "a", labels={"planes": labels}, recipe=recipe, secrets=secrets)
+    names = tmp_path / "names.csv"
+    first = exams[0]
+    names.write_text(f"kind,original,pseudonym\npatient,{first.patient},liver-1\nrecording,{first.id},one\n")
+    chosen = replace(secrets, pseudonyms=names)
+    prepare([sweeps], tmp_path / "b", labels={"planes": labels}, recipe=recipe, secrets=chosen)
+    a, b = (open_archive(tmp_path / name) for name in "ab")
+    assert b.entry("one").patient == "liver-1"
+    assert len({entry.id for entry in a.entries} & {entry.id for entry in b.entries}) == 5
+    again = prepare([sweeps], tmp_path / "b", labels={"planes": labels}, recipe=recipe)
+    assert (again.n_done, again.n_new) == (6, 0), "chosen names hold without being given again"
+    with pytest.raises(UsageError, match="renames 2 of what the archive holds"):
+        prepare([sweeps], tmp_path / "a", labels={"planes": labels}, recipe=recipe, secrets=chosen)
+
+
+def test_another_key_than_the_archives_is_refused(sweeps: Path, labels: Path, tmp_path: Path) -> None:
+    prepare([sweeps], tmp_path / "a", labels={"planes": labels}, recipe=layered(SMALL))
+    (tmp_path / "key").write_bytes(KEY)
+    with pytest.raises(UsageError, match="begun with another key"):
+        prepare(
+            [sweeps], tmp_path / "a", labels={"planes": labels}, recipe=layered(SMALL),
+            secrets=Secrets(key=tmp_path / "key"),
+        )  # fmt: skip
+
+
+def test_labels_that_now_tell_another_patient_are_refused(
+    sweeps: Path, labels: Path, exams: list[PhantomExam], tmp_path: Path
+) -> None:
+    prepare([sweeps], tmp_path / "a", labels={"planes": labels}, recipe=layered(SMALL))
+    rows = [replace(row, patient="p99") for row in exams[0].labels]
+    write_labels(tmp_path / "other.csv", rows)
+    with pytest.raises(SplitError, match="another patient for 1 of the recordings"):
+        prepare([sweeps], tmp_path / "a", labels={"planes": tmp_path / "other.csv"}, recipe=layered(SMALL))
+
+
+def test_check_finds_a_flipped_byte(sweeps: Path, labels: Path, tmp_path: Path) -> None:
+    prepare([sweeps], tmp_path / "a", labels={"planes": labels}, recipe=layered(SMALL))
+    assert verify(tmp_path / "a") == []
+    chunk = max((tmp_path / "a" / "recordings").rglob("pixels/c/*/*/*"), key=lambda path: path.stat().st_size)
+    damaged = bytearray(chunk.read_bytes())
+    damaged[len(damaged) // 2] ^= 0xFF
+    chunk.write_bytes(damaged)
+    assert len(verify(tmp_path / "a")) == 1
+
+
+def test_frames_without_a_label_are_background_where_the_source_is_exhaustive(
+    sweeps: Path, exams: list[PhantomExam], tmp_path: Path
+) -> None:
+    shown = [row for exam in exams for row in exam.labels if row.label != "background"]
+    write_labels(tmp_path / "planes.csv", shown)
+    recipe = layered(SMALL, {"labels": {"exhaustive": ("planes",)}})
+    prepare([sweeps], tmp_path / "a", labels={"planes": tmp_path / "planes.csv"}, recipe=recipe)
+    store = open_archive(tmp_path / "a")
+    n_labelled = sum((row.stop or 0) - (row.start or 0) for row in store.labels("planes"))
+    assert n_labelled == sum(entry.n_frames for entry in store.entries)
+    assert "background" in {row.label for row in store.labels("planes")}
+
+
+def test_color_is_kept_unless_told_and_then_its_cost_is(exams: list[PhantomExam], tmp_path: Path) -> None:
+    from PIL import Image as Pillow
+
+    for exam in exams[:4]:
+        folder = tmp_path / "sweeps" / exam.id
+        folder.mkdir(parents=True)
+        for frame in exam.recording.frames(0, 8):
+            tinted = np.stack([frame.image, frame.image, np.minimum(frame.image, 254) // 2 * 2], axis=-1)
+            Pillow.fromarray(tinted).save(folder / f"{frame.index:03d}.png")
+    owner = {"split": {**SMALL["split"], "each_recording_is_a_patient": True}}
+    for name, store in (("color", {}), ("grey", {"store": {"grey": True}})):
+        done = prepare([tmp_path / "sweeps"], tmp_path / name, labels={}, recipe=layered(SMALL, owner, store))
+        assert {entry.color for entry in open_archive(tmp_path / name).entries} == {name == "color"}
+        assert any("gray levels were rounded by" in note for note in done.notes) == (name == "grey")
+
+
+def twins(sweeps: Path, tmp_path: Path) -> Path:
+    """Sweeps of which one is there twice, under the names of two patients."""
+    source = Path(shutil.copytree(sweeps, tmp_path / "source"))
+    shutil.copy(min(source.glob("*.mp4")), source / "p77-e0.mp4")
+    return source
+
+
+def owned(exams: list[PhantomExam], path: Path) -> Path:
+    row = replace(exams[1].labels[0], recording="p77-e0", patient="p77", start=None, stop=None)
+    write_labels(path, [*(row for exam in exams for row in exam.labels), row])
+    return path
+
+
+def test_one_recording_under_two_patients_stops_the_run_until_somebody_has_looked(
+    sweeps: Path, exams: list[PhantomExam], tmp_path: Path
+) -> None:
+    source, tables = twins(sweeps, tmp_path), {"planes": owned(exams, tmp_path / "planes.csv")}
+    with pytest.raises(SplitError, match=r"near-duplicates\.csv"):
+        prepare([source], tmp_path / "a", labels=tables, recipe=layered(SMALL))
+    with pytest.raises(SplitError):
+        train(tmp_path / "a", task="planes", out=tmp_path / "b", recipe=layered(SMALL))
+    review = tmp_path / "a-private" / "near-duplicates.csv"
+    with review.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [{row["recording"], row["other"]} for row in rows] == [{exams[1].id, "p77-e0"}]
+    review.write_text(review.read_text().replace(",\n", ",different\n"))
+    done = prepare([source], tmp_path / "a", labels=tables, recipe=layered(SMALL))
+    assert (done.n_done, done.n_new) == (7, 0)
+    train(tmp_path / "a", task="planes", out=tmp_path / "b", recipe=layered(SMALL))
+
+
+def test_a_corrected_outline_prepares_its_recordings_anew_and_no_others(
+    sweeps: Path, labels: Path, tmp_path: Path
+) -> None:
+    prepare([sweeps], tmp_path / "a", labels={"planes": labels}, recipe=layered(SMALL))
+    before = open_archive(tmp_path / "a")
+    path = tmp_path / "a" / "layouts.toml"
+    first = before.entries[0]
+    assert first.box is not None
+    assert first.layout is not None
+    corrected = corrected_outline(
+        path.read_text(), first.layout.partition("@")[0], "[[60, 60], [140, 60], [140, 120], [60, 120]]"
+    )
+    path.write_text(corrected)
+    done = prepare([sweeps], tmp_path / "a", labels={"planes": labels}, recipe=layered(SMALL))
+    after = open_archive(tmp_path / "a")
+    anew = [entry.id for entry in after.entries if entry.sha256 != before.entry(entry.id).sha256]
+    assert first.id in anew
+    assert len(anew) == done.n_new < 6
+    box = after.entry(first.id).box
+    assert box is not None
+    assert (box.left, box.top, box.right, box.bottom) == (60, 60, 141, 121)
+
+
+def corrected_outline(text: str, layout: str, outline: str) -> str:
+    """The layouts with another outline for one of them, as an editor would leave them."""
+    lines, mine, skipping = [], False, False
+    for line in text.splitlines():
+        if line.startswith("name"):
+            mine = f'"{layout}"' in line
+        if mine and line.startswith("outline"):
+            lines.append(f"outline = {outline}")
+            skipping = not line.rstrip().endswith("]]")
+            continue
+        if skipping:
+            skipping = line.strip() != "]"
+            continue
+        lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def test_what_was_prepared_is_told(sweeps: Path, labels: Path, tmp_path: Path) -> None:
+    done: Prepared = prepare([sweeps], tmp_path / "a", labels={"planes": labels}, recipe=layered(SMALL))
+    sheet = (tmp_path / done.private / "sheet.html").read_text()
+    page = (tmp_path / "a" / "statistics.html").read_text()
+    for entry in open_archive(tmp_path / "a").entries:
+        assert f"sheet/{entry.id}.jpg" in sheet
+        assert (tmp_path / done.private / "sheet" / f"{entry.id}.jpg").exists()
+    assert "kidney" in page
+    assert set(open_private(tmp_path / "a").sources) == {path.stem for path in sweeps.iterdir()}
