@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sonoplane.cli import app
+from sonoplane.cli.main import app
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -28,7 +28,10 @@ def test_python_examples_run(page: str, code: str, tmp_path: Path, monkeypatch: 
 
 def test_commands_in_the_docs_are_commands_that_the_program_takes() -> None:
     commands = [
-        line for _, code in blocks("sh") for line in code.splitlines() if line.startswith("sonoplane ")
+        line
+        for _, code in blocks("sh")
+        for line in code.replace("\\\n", " ").splitlines()
+        if line.startswith("sonoplane ")
     ]
     assert len(commands) >= 7
     for command in commands:
