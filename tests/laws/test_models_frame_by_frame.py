@@ -1,20 +1,22 @@
-"""Law: a 2D network equals itself frame by frame."""
+"""Law: a batch answers as its frames, or clips, do alone."""
 
-import numpy as np
 import pytest
 import torch
 
-from sonoplane.models.card import Card
-from sonoplane.models.registry import available, build, network_spec
-
-CARD = Card(classes=("a", "b", "c"), size=(64, 80))
+from sonoplane.models.spec import FAMILIES
+from tests.models.tiny_networks import NAMES, TINY, some_input, tiny
 
 
-@pytest.mark.parametrize("name", available())
-def test_a_batch_answers_as_its_frames_do(name: str) -> None:
-    network = build(network_spec(name, n_classes=3), seed=0).eval()
-    frames = np.random.default_rng(0).integers(0, 256, (4, 64, 80), np.uint8)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_batch_answers_as_its_members_do(name: str) -> None:
+    network = tiny(name)
+    batch = some_input(name, batch=4)
     with torch.inference_mode():
-        together = network(torch.from_numpy(CARD.values(frames)))
-        alone = torch.cat([network(torch.from_numpy(CARD.values(frame[None]))) for frame in frames])
+        together = network(batch)
+        alone = torch.cat([network(one[None]) for one in batch])
+    assert together.shape == (4, 3)
     assert torch.allclose(together, alone, rtol=1e-4, atol=1e-5)
+
+
+def test_every_family_is_under_the_laws() -> None:
+    assert set(TINY) == set(FAMILIES)

@@ -7,14 +7,15 @@ import torch
 
 from sonoplane.models.bundle import Bundle, save_bundle
 from sonoplane.models.card import Card
-from sonoplane.models.registry import available, build, load_network, network_spec, weights_of
+from sonoplane.models.registry import build, load_network, weights_of
+from tests.models.tiny_networks import NAMES, some_input, tiny_spec
 
 
-@pytest.mark.parametrize("name", available())
+@pytest.mark.parametrize("name", NAMES)
 def test_a_saved_bundle_answers_the_same(name: str, tmp_path: Path) -> None:
-    spec = network_spec(name, n_classes=3, in_channels=1)
+    spec = tiny_spec(name)
     network = build(spec, seed=0).train()
-    x = torch.randn(2, 1, 64, 80, generator=torch.Generator().manual_seed(0))
+    x = some_input(name)
     network(x)  # moves the batch norm statistics
     save_bundle(
         tmp_path / "b",
@@ -25,7 +26,9 @@ def test_a_saved_bundle_answers_the_same(name: str, tmp_path: Path) -> None:
         weights=weights_of(network),
         recipe={},
     )
-    again = load_network(Bundle.load(tmp_path / "b"))
+    bundle = Bundle.load(tmp_path / "b")
+    assert bundle.spec == spec
+    again = load_network(bundle)
     assert not again.training
     with torch.inference_mode():
         assert torch.equal(again(x), network.eval()(x))

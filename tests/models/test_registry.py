@@ -1,18 +1,27 @@
 """Weights in and out of networks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from sonoplane.errors import WeightsError
 from sonoplane.models.fit import weight_shapes
-from sonoplane.models.registry import available, build, load_weights, network_spec, weights_of
+from sonoplane.models.registry import build, load_weights, network_spec, weights_of
+from tests.models.tiny_networks import NAMES, tiny_spec
 
 
-@pytest.mark.parametrize("name", [*available(), "sononet2d-8", "smallnet-8"])
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("features_only", [False, True])
 def test_shapes_are_known_without_building(name: str, features_only: bool) -> None:
-    spec = network_spec(name, n_classes=5, in_channels=3, options={"features_only": features_only})
+    spec = tiny_spec(name, n_classes=5, in_channels=3)
+    spec = replace(spec, options=spec.options | {"features_only": features_only})
+    assert weight_shapes(spec) == {key: value.shape for key, value in weights_of(build(spec)).items()}
+
+
+def test_shapes_with_the_papers_mid_channels_are_known_too() -> None:
+    spec = network_spec("sononet2plus1d-4", n_classes=5, options={"mid_channels": "paper"})
     assert weight_shapes(spec) == {key: value.shape for key, value in weights_of(build(spec)).items()}
 
 

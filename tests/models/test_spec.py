@@ -34,6 +34,12 @@ def test_an_unknown_name_gets_close_matches(name: str) -> None:
         network_spec(name, n_classes=7)
 
 
+@pytest.mark.parametrize("name", ["resnext3d-34", "resnext3d-50-32", "echo3dcnn-8"])
+def test_sizes_that_are_options_are_not_spelled_in_the_name(name: str) -> None:
+    with pytest.raises(UsageError, match=r"Did you mean .*(resnext3d-50|echo3dcnn)"):
+        network_spec(name, n_classes=6)
+
+
 def test_a_name_like_nothing_gets_the_list() -> None:
     with pytest.raises(UsageError, match="Use one of sononet2d-16"):
         network_spec("zzz", n_classes=7)
@@ -51,3 +57,32 @@ def test_a_spec_that_contradicts_its_name_is_refused() -> None:
         NetworkSpec(name="sononet2d-16", kind="2d", width=32, n_classes=7)
     with pytest.raises(BundleError, match="unknown or missing keys"):
         NetworkSpec.from_dict({"name": "smallnet"})
+
+
+def test_a_name_tells_kind_width_and_direction() -> None:
+    spec = network_spec("sononet2plus1d-24-causal", n_classes=7, options={"mid_channels": "paper"})
+    assert (spec.family, spec.kind, spec.width) == ("sononet2plus1d", "2plus1d", 24)
+    assert (spec.takes_clips, spec.dense, spec.causal, spec.streams) == (True, True, True, True)
+    centered = network_spec("sononet3d-16", n_classes=7)
+    assert (centered.takes_clips, centered.dense, centered.causal, centered.streams) == (
+        True,
+        True,
+        False,
+        False,
+    )
+
+
+def test_a_network_of_single_frames_is_causal_as_it_is() -> None:
+    spec = network_spec("sononet2d-16-causal", n_classes=7)
+    assert spec == network_spec("sononet2d-16", n_classes=7)
+    assert spec.streams
+    assert not spec.takes_clips
+    assert network_spec("smallnet-causal", n_classes=7).name == "smallnet"
+    assert not any("2d-16-causal" in name for name in available())
+
+
+def test_an_option_has_one_of_its_values() -> None:
+    with pytest.raises(UsageError, match="Give one of out, paper"):
+        network_spec("sononet2plus1d-16", n_classes=7, options={"mid_channels": "papre"})
+    with pytest.raises(UsageError, match="no option mid_channels"):
+        network_spec("sononet3d-16", n_classes=7, options={"mid_channels": "paper"})

@@ -113,13 +113,43 @@ def test_a_lightning_checkpoint_is_read_and_its_loss_left_out(tmp_path: Path) ->
     answers_alike(tmp_path / "w.ckpt", original)
 
 
-def test_our_own_layout_reads_back(tmp_path: Path) -> None:
-    for name in ("sononet2d-4", "smallnet-4"):
-        weights = weights_of(build(network_spec(name, n_classes=3)))
-        safetensors.numpy.save_file(weights, tmp_path / "w.safetensors")
-        spec, again, _ = import_weights(tmp_path / "w.safetensors", card=CARD)
-        assert spec.name == name
-        assert all(np.array_equal(again[key], weights[key]) for key in weights)
+@pytest.mark.parametrize("foreign", [Flat, Nested])
+@pytest.mark.parametrize("causal", ["", "-causal"])
+def test_both_pytorch_layouts_are_read_with_kernels_over_time_too(
+    tmp_path: Path, foreign: type[nn.Module], causal: str
+) -> None:
+    flat = foreign().state_dict()
+    state = {
+        name: torch.randn(*value.shape[:2], *[value.shape[-1]] * 3) if value.ndim == 4 else value
+        for name, value in flat.items()
+    }
+    torch.save(state, tmp_path / "w.pth")
+    name = f"sononet3d-4{causal}"
+    spec, weights, _ = import_weights(tmp_path / "w.pth", card=CARD, name=name if causal else None)
+    assert spec.name == name
+    network = build(spec)
+    load_weights(network, weights)
+    first = next(value for value in state.values() if value.ndim == 5)
+    assert torch.equal(network.state_dict()["blocks.0.0.0.conv.weight"], first)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("sononet2d-4", {}),
+        ("smallnet-4", {}),
+        ("sononet3d-4", {}),
+        ("sononet3d-4-causal", {}),
+        ("sononet2plus1d-4", {}),
+        ("sononet2plus1d-4", {"mid_channels": "paper"}),
+    ],
+)
+def test_our_own_layout_reads_back(tmp_path: Path, name: str, options: dict[str, str]) -> None:
+    weights = weights_of(build(network_spec(name, n_classes=3, options=options)))
+    safetensors.numpy.save_file(weights, tmp_path / "w.safetensors")
+    spec, again, _ = import_weights(tmp_path / "w.safetensors", card=CARD, name=name)
+    assert (spec.name, spec.options) == (name, options)
+    assert all(np.array_equal(again[key], weights[key]) for key in weights)
 
 
 def test_missing_surplus_and_misshapen_arrays_are_named(tmp_path: Path) -> None:

@@ -3,13 +3,13 @@
 from torch import nn
 
 from sonoplane.models.blocks import Unit
-from sonoplane.models.network import PlaneNetwork
 from sonoplane.models.plan import HEAD, SMALLNET
+from sonoplane.models.score_maps import ScoreMapNetwork
 
 __all__ = ["SmallNet"]
 
 
-class SmallNet(PlaneNetwork):
+class SmallNet(ScoreMapNetwork):
     """Four convolutions with biases and ReLU, two of them with stride 2, and a head of two 1x1 ones.
 
     >>> import torch

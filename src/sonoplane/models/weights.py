@@ -10,7 +10,8 @@ import numpy as np
 
 from sonoplane.errors import MissingExtra, UsageError, WeightsError
 from sonoplane.models.card import Card, builtin_card
-from sonoplane.models.spec import NetworkSpec
+from sonoplane.models.resnext_weights import gray_resnext, is_resnext
+from sonoplane.models.spec import CAUSAL, NetworkSpec
 from sonoplane.models.weights_known import KNOWN, KnownWeights, list_known
 from sonoplane.models.weights_layouts import translate
 
@@ -34,7 +35,8 @@ def import_weights(
 ) -> ImportedWeights:
     """Read `.npz` (Lasagne), `.pth`, `.pt`, `.ckpt` (PyTorch, Lightning; needs torch) or `.safetensors`.
 
-    The network is told by the shapes; `name`, if given, is the registry's name that it must have. A Lasagne
+    The network is told by the shapes; `name`, if given, is the registry's name that it must have; that a network is
+    causal is told by `name` alone. A 3D ResNeXt of color becomes one of gray, its input channels summed. A Lasagne
     file with 14 outputs is taken for the published weights and gets the `fetal` card; any other head needs
     `card` and its classes. Raises WeightsError with what is missing, surplus or misshapen.
     """
@@ -45,7 +47,14 @@ def import_weights(
         )
     if not path.is_file():
         raise UsageError(f"There is no file {path.name!r}.", advice="Check the path of the weights.")
-    spec, weights, layout = translate(reader(path))
+    causal = name is not None and name.endswith(CAUSAL)
+    arrays = reader(path)
+    title = ""
+    if is_resnext(arrays.keys()):
+        spec, weights = gray_resnext(arrays)
+    else:
+        spec, weights, layout = translate(arrays, causal=causal)
+        title = layout.title
     if name is not None and name != spec.name:
         raise WeightsError(
             f"These are the weights of {spec.name}, not of {name}.", advice="Leave out the name."
@@ -55,7 +64,7 @@ def import_weights(
             f"The network takes {spec.in_channels} channels.",
             advice="A card gives gray images; import a network with one input channel.",
         )
-    published = "Lasagne" in layout.title and spec.n_classes == len(builtin_card("fetal").classes)
+    published = "Lasagne" in title and spec.n_classes == len(builtin_card("fetal").classes)
     return ImportedWeights(spec, weights, _choose_card(spec, card, classes, published=published))
 
 

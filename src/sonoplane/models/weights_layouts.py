@@ -8,8 +8,8 @@ import numpy as np
 
 from sonoplane.errors import UsageError, WeightsError
 from sonoplane.models.fit import COUNTER, check_fit, weight_shapes
-from sonoplane.models.plan import BATCH_NORM_EPS, SMALLNET, SONONET, layer_names
-from sonoplane.models.spec import NetworkSpec, network_spec
+from sonoplane.models.plan import BATCH_NORM_EPS, KERNELS, SMALLNET, SONONET, layer_names
+from sonoplane.models.spec import CAUSAL, NetworkSpec, network_spec
 
 __all__ = ["LAYOUTS", "Layout", "translate"]
 
@@ -24,6 +24,8 @@ class Layout:
     title: str
     family: str
     """The first part of the network's name in the registry."""
+    deep_family: str | None = None
+    """Likewise, where the same names stand for kernels over time, height and width."""
     names: dict[str, str]
     """Their name of each of our arrays."""
     flipped: bool = False
@@ -76,11 +78,13 @@ LAYOUTS = (
     Layout(
         title="SonoNet in PyTorch, `features.<block>.<conv>`",
         family="sononet2d",
+        deep_family="sononet3d",
         names=_pytorch([f"features.{block}.{conv}" for block, conv in _CONVOLUTIONS], "adaption"),
     ),
     Layout(
         title="SonoNet in PyTorch, `_features.<n>`",
         family="sononet2d",
+        deep_family="sononet3d",
         names=_pytorch(
             [f"_features.{n + block}" for n, (block, _) in enumerate(_CONVOLUTIONS)], "_adaptation"
         ),
@@ -88,7 +92,14 @@ LAYOUTS = (
     Layout(
         title="SonoNet in sonoplane",
         family="sononet2d",
+        deep_family="sononet3d",
         names=_own(layer_names(SONONET), ("conv.weight", *_NORM)),
+    ),
+    Layout(
+        title="(2+1)D SonoNet in sonoplane",
+        family="sononet2plus1d",
+        deep_family="sononet2plus1d",
+        names=_own(layer_names(SONONET, len(KERNELS["2plus1d"])), ("conv.weight", *_NORM)),
     ),
     Layout(
         title="SmallNet in sonoplane",
@@ -98,21 +109,23 @@ LAYOUTS = (
 )
 
 
-def translate(arrays: Mapping[str, np.ndarray]) -> tuple[NetworkSpec, dict[str, np.ndarray], Layout]:
+def translate(
+    arrays: Mapping[str, np.ndarray], *, causal: bool = False
+) -> tuple[NetworkSpec, dict[str, np.ndarray], Layout]:
     """Our names, numbers and spec for foreign arrays; what is missing, surplus or misshapen is named.
 
-    Width, channels and classes are told by the shapes. A prefix that all names of the network share
-    (`model.`, `module.`, `net.`) is taken off, and names outside it (a loss, a metric) are left out.
+    Kind, width, channels and classes are told by the shapes; that a network is `causal` no shape tells. A prefix that
+    all names of the network share (`model.`, `module.`, `net.`) is taken off, and names outside it (a loss, a metric)
+    are left out.
     """
     given = _without_prefix({key: value for key, value in arrays.items() if not key.endswith(COUNTER)})
     layout = max(LAYOUTS, key=lambda known: _likeness(set(known.names.values()), set(given)))
-    first, last = (layout.names[f"{name}.conv.weight"] for name in ("blocks.0.0.0", "head.1.0"))
     if _likeness(set(layout.names.values()), set(given)) == 0:
         raise WeightsError(
             f"These {len(given)} arrays are of no known layout.",
             advice="The known ones are: " + "; ".join(known.title for known in LAYOUTS) + ".",
         )
-    spec = _spec(layout, given.get(first), given.get(last), given)
+    spec = _spec(layout, given, causal=causal)
     shapes = weight_shapes(spec)
     check_fit({theirs: shapes[ours] for ours, theirs in layout.names.items()}, given)
     weights = {ours: _numbers(layout, ours, given[theirs]) for ours, theirs in layout.names.items()}
@@ -143,25 +156,31 @@ def _likeness(theirs: set[str], given: set[str]) -> float:
     return len(theirs & given) / len(theirs | given)
 
 
-def _spec(
-    layout: Layout, first: np.ndarray | None, last: np.ndarray | None, given: Mapping[str, np.ndarray]
-) -> NetworkSpec:
-    """Width, channels and classes, by the shapes of the first and the last convolution."""
-    if first is None or last is None:
+def _spec(layout: Layout, given: Mapping[str, np.ndarray], *, causal: bool) -> NetworkSpec:
+    """Kind, width, channels and classes, by the shapes of the first and the last layer."""
+    units = [name for name in ("blocks.0.0.0", "blocks.0.0.1") if f"{name}.conv.weight" in layout.names]
+    names = [f"{name}.conv.weight" for name in (units[0], units[-1], f"head.1.{len(units) - 1}")]
+    if not all(layout.names[name] in given for name in names):
         missing = [name for name in layout.names.values() if name not in given]
         raise WeightsError(
             f"The weights look like {layout.title}, but {', '.join(missing[:4])} "
             f"{'is' if len(missing) == 1 else 'are'} missing ({len(missing)} in all).",
             advice="Save the whole network, its last layer included.",
         )
-    if first.ndim != 4 or last.ndim != 4:
+    first, wide, last = (given[layout.names[name]].shape for name in names)
+    family = {4: layout.family, 5: layout.deep_family}.get(len(first))
+    if family is None or not len(first) == len(wide) == len(last):
         raise WeightsError(
-            f"The weights look like {layout.title}, but its first or last convolution is not 2D.",
-            advice="Only 2D networks can be imported from this layout.",
+            f"The weights look like {layout.title}, but its first or last convolution has an unknown form.",
+            advice="Only 2D and 3D kernels can be imported; of this layout perhaps only 2D ones.",
         )
+    options = {"mid_channels": "paper"} if first[0] != wide[0] else {}
     try:
         return network_spec(
-            f"{layout.family}-{first.shape[0]}", n_classes=last.shape[0], in_channels=first.shape[1]
+            f"{family}-{wide[0]}{CAUSAL if causal else ''}",
+            n_classes=last[0],
+            in_channels=first[1],
+            options=options,
         )
     except UsageError as error:
         raise WeightsError(error.message, advice=error.advice) from error
