@@ -29,8 +29,15 @@ def of_patient(exam: PhantomExam, name: str, patient_id: str) -> PhantomExam:
     """The same sweep with another patient in its banner and header."""
     banner = Banner(name=name, patient_id=patient_id, date="19870623")
     source = replace(exam.source, banner=banner)
+    recording = replace(exam.recording, source=source)
+    # A patient's name long enough that no compressed bytes spell it by chance.
     return replace(
-        exam, source=source, banner=banner, date=banner.date, recording=replace(exam.recording, source=source)
+        exam,
+        source=source,
+        banner=banner,
+        date=banner.date,
+        recording=recording,
+        patient=f"{patient_id}-woxly",
     )
 
 

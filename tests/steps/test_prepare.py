@@ -130,6 +130,8 @@ def test_two_archives_of_one_key_share_pseudonyms_and_a_table_chooses_them(
     assert (again.n_done, again.n_new) == (6, 0), "chosen names hold without being given again"
     with pytest.raises(UsageError, match="renames 2 of what the archive holds"):
         prepare([sweeps], tmp_path / "a", labels={"planes": labels}, recipe=recipe, secrets=chosen)
+    again = prepare([sweeps], tmp_path / "a", labels={"planes": labels}, recipe=recipe)
+    assert (again.n_done, again.n_new) == (6, 0), "names that were refused are not kept"
 
 
 def test_another_key_than_the_archives_is_refused(sweeps: Path, labels: Path, tmp_path: Path) -> None:
@@ -271,3 +273,121 @@ def test_what_was_prepared_is_told(sweeps: Path, labels: Path, tmp_path: Path) -
         assert (tmp_path / done.private / "sheet" / f"{entry.id}.jpg").exists()
     assert "kidney" in page
     assert set(open_private(tmp_path / "a").sources) == {path.stem for path in sweeps.iterdir()}
+
+
+def test_what_was_not_stored_yet_keeps_its_part(
+    sweeps: Path, exams: list[PhantomExam], secrets: Secrets, tmp_path: Path
+) -> None:
+    """Labels that come in two parts, as public data sets do, have validation drawn among those who train."""
+    parts = {exam.id: "test" if exam is exams[-1] else "train" for exam in exams}
+    write_labels(
+        tmp_path / "planes.csv",
+        [replace(row, split=parts[exam.id]) for exam in exams for row in exam.labels],
+    )
+    archive = tmp_path / "a"
+
+    def run() -> dict[str, str]:
+        tables = {"planes": tmp_path / "planes.csv"}
+        prepare([sweeps], archive, labels=tables, recipe=layered(SMALL), secrets=secrets)
+        return digests(archive)
+
+    whole = run()
+    validates = [entry.id for entry in open_archive(archive).entries if entry.split == "validation"]
+    assert validates
+    for id in validates:  # as if killed before these
+        shutil.rmtree(archive / "recordings" / id)
+    assert run() == whole
+
+
+def test_a_part_that_the_labels_gainsay_by_now_is_drawn_anew(
+    sweeps: Path, labels: Path, exams: list[PhantomExam], tmp_path: Path
+) -> None:
+    prepare([sweeps], tmp_path / "a", labels={"planes": labels}, recipe=layered(SMALL))
+    entries = open_archive(tmp_path / "a").entries
+    names = open_private(tmp_path / "a").names
+    train_id = next(entry.id for entry in entries if entry.split == "train")
+    test_id = next(entry.id for entry in entries if entry.split == "test")
+    of = {exam.id: exam for exam in exams}
+    shutil.rmtree(tmp_path / "a" / "recordings" / test_id)
+    rows = [
+        replace(row, patient=of[names[train_id]].patient if exam.id == names[test_id] else row.patient)
+        for exam in exams
+        for row in exam.labels
+    ]
+    write_labels(tmp_path / "one.csv", rows)
+    prepare([sweeps], tmp_path / "a", labels={"planes": tmp_path / "one.csv"}, recipe=layered(SMALL))
+    assert open_archive(tmp_path / "a").entry(test_id).split == "train"
+
+
+def test_a_folder_without_recordings_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="There is no recording"):
+        prepare([tmp_path / "empty"], tmp_path / "a", labels={}, recipe=layered(SMALL))
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+
+
+def test_a_name_that_is_no_text_is_a_row_among_the_failures(
+    sweeps: Path, labels: Path, tmp_path: Path
+) -> None:
+    source = Path(shutil.copytree(sweeps, tmp_path / "source"))
+    try:
+        Path(os.fsdecode(os.fsencode(source) + b"/\xff.mp4")).write_bytes(b"no recording")
+    except OSError:
+        pytest.skip("file names must be text here")
+    done = prepare([source], tmp_path / "a", labels={"planes": labels}, recipe=layered(SMALL))
+    assert (done.n_done, len(done.failures)) == (6, 1)
+    assert r"\udcff.mp4" in (tmp_path / "a-private" / "failures.csv").read_text(encoding="utf-8")
+
+
+def test_two_at_once_into_one_archive_are_refused(sweeps: Path, labels: Path, tmp_path: Path) -> None:
+    pytest.importorskip("fcntl")
+    prepare([sweeps], tmp_path / "a", labels={"planes": labels}, recipe=layered(SMALL))
+    with open_private(tmp_path / "a").alone(), pytest.raises(UsageError, match="Another process"):
+        prepare([sweeps], tmp_path / "a", labels={"planes": labels}, recipe=layered(SMALL))
+    again = prepare([sweeps], tmp_path / "a", labels={"planes": labels}, recipe=layered(SMALL))
+    assert again.n_done == 6
+
+
+def test_a_lost_list_of_sources_is_written_again(
+    sweeps: Path, labels: Path, secrets: Secrets, tmp_path: Path
+) -> None:
+    prepare([sweeps], tmp_path / "a", labels={"planes": labels}, recipe=layered(SMALL), secrets=secrets)
+    whole, listed = digests(tmp_path / "a"), tmp_path / "a-private" / "recordings.csv"
+    told = listed.read_text()
+    listed.unlink()
+    done = prepare([sweeps], tmp_path / "a", labels={"planes": labels}, recipe=layered(SMALL))
+    assert (done.n_done, done.n_new, done.failures) == (6, 6, ())
+    assert (digests(tmp_path / "a"), listed.read_text()) == (whole, told)
+    listed.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UsageError, match="not as it was written"):
+        prepare([sweeps], tmp_path / "a", labels={"planes": labels}, recipe=layered(SMALL))
+
+
+def test_recordings_of_a_corrected_layout_whose_sources_are_gone_are_told(
+    sweeps: Path, labels: Path, tmp_path: Path
+) -> None:
+    source = Path(shutil.copytree(sweeps, tmp_path / "source"))
+    prepare([source], tmp_path / "a", labels={"planes": labels}, recipe=layered(SMALL))
+    first = open_archive(tmp_path / "a").entries[0]
+    assert first.layout is not None
+    path = tmp_path / "a" / "layouts.toml"
+    outline = "[[60, 60], [140, 60], [140, 120], [60, 120]]"
+    path.write_text(corrected_outline(path.read_text(), first.layout.partition("@")[0], outline))
+    next(source.glob(f"{open_private(tmp_path / 'a').names[first.id]}.*")).unlink()
+    done = prepare([source], tmp_path / "a", labels={"planes": labels}, recipe=layered(SMALL))
+    assert [note for note in done.notes if note.startswith("1 recording is blanked as before layouts.toml")]
+
+
+def test_a_source_named_by_another_folder_is_told(sweeps: Path, labels: Path, tmp_path: Path) -> None:
+    source = Path(shutil.copytree(sweeps, tmp_path / "above" / "source"))
+    prepare([source], tmp_path / "a", labels={"planes": labels}, recipe=layered(SMALL))
+    done = prepare([source.parent], tmp_path / "a", labels={"planes": labels}, recipe=layered(SMALL))
+    assert any("6 of these recordings are in the archive under other names" in note for note in done.notes)
+
+
+def test_a_task_that_cannot_name_a_file_is_told_before_any_work(
+    sweeps: Path, labels: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="cannot name a task"):
+        prepare([sweeps], tmp_path / "a", labels={"a/b": labels}, recipe=layered(SMALL))
+    assert not (tmp_path / "a-private").exists()

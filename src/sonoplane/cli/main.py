@@ -108,9 +108,9 @@ def main() -> None:
     except OSError as error:
         if debug:
             raise
-        what = f" '{Path(os.fsdecode(error.filename)).name}'" if error.filename else ""
+        what = f": '{Path(os.fsdecode(error.filename)).name}'" if error.filename else ""
         _complain(
-            f"sonoplane: {error.strerror or type(error).__name__}:{what}. Check the path, its permissions and space."
+            f"sonoplane: {error.strerror or type(error).__name__}{what}. Check the path, its permissions and space."
         )
         status = 2
     except ModuleNotFoundError as error:

@@ -141,8 +141,8 @@ def audit_duplicates(
         more = [f"and {len(leaks) - SHOWN} more"] if len(leaks) > SHOWN else []
         raise SplitError(
             ".\n".join([*leaks[:SHOWN], *more]) + ".",
-            advice="Give both the same patient in the label table; or, if they merely look alike, write 'different'"
-            " into the verdict column of near-duplicates.csv and run again.",
+            advice="If they merely look alike, write 'different' into the verdict column of near-duplicates.csv and run"
+            " again; else prepare into a new archive, with one patient for both in the label table or without one.",
         )
     return len(placed)
 

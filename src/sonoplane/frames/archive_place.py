@@ -145,9 +145,12 @@ class Folder(Place):
         part.mkdir(parents=True)
         try:
             yield lambda name: LocalStore(part / name)
+            with suppress(FileNotFoundError):
+                whole.replace(_part_of(whole))
             part.replace(whole)
         finally:
             shutil.rmtree(part, ignore_errors=True)
+            self._clear(whole)
 
     def _clear(self, whole: Path) -> None:
         for left in _parts_of(whole):

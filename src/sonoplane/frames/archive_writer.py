@@ -105,13 +105,15 @@ class ArchiveWriter:
         frames: Iterable[Frame],
         *,
         arrays: Callable[[], Arrays] | None = None,
+        anew: bool = False,
     ) -> Entry:
         """Write one recording: it appears at once when its last frame is written, or not at all.
 
         All frames have one size and color; a chunk of them is in memory at a time. Times are kept where every
-        frame has one. `arrays` is asked after the last frame what else to keep beside the pixels.
+        frame has one. `arrays` is asked after the last frame what else to keep beside the pixels. `anew` takes the
+        place of a recording that is there: in a folder, once the new one is whole.
         """
-        if self.has(facts.id):
+        if not anew and self.has(facts.id):
             raise UsageError(
                 f"Recording '{facts.id}' is already in the archive.",
                 advice="Skip what `has` says is there, or remove it first.",

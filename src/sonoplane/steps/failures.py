@@ -14,8 +14,9 @@ def failure_of(recording: str, error: Exception) -> Failure:
     >>> failure_of("sweep", ValueError("/home/anna/scan")).reason
     'An error that sonoplane has no word for (ValueError).'
     """
-    if isinstance(error, SonoplaneError):
-        return Failure(recording=recording, reason=error.message, what_to_do=error.advice)
+    if isinstance(error, SonoplaneError):  # bytes of a file's name that are no letters fit into no text file
+        reason = error.message.encode(errors="backslashreplace").decode()
+        return Failure(recording=recording, reason=reason, what_to_do=error.advice)
     logging.getLogger("sonoplane").debug("%s failed", recording, exc_info=error)
     return Failure(
         recording=recording,

@@ -12,6 +12,7 @@ from sonoplane.clips.labels_settings import LabelSettings
 from sonoplane.errors import LabelError, UsageError
 from sonoplane.frames.archive import Archive
 from sonoplane.frames.archive_writer import ArchiveWriter
+from sonoplane.frames.entries import is_safe_name
 from sonoplane.records import Label
 from sonoplane.video.discovery import Found
 
@@ -36,6 +37,9 @@ def read_tables(labels: Mapping[str, Path], found: Sequence[Found], settings: La
             f"There are no labels for '{strangers[0]}', which is declared exhaustive.",
             advice=f"The tasks: {', '.join(labels) or 'none'}.",
         )
+    for task in labels:
+        if not is_safe_name(task):
+            raise UsageError(f"'{task}' cannot name a task.", advice="Use letters, digits and hyphens.")
     paths = {item.id: Path(item.below) for item in found}
     tables: dict[str, LabelTable] = {}
     for task, path in labels.items():

@@ -1,8 +1,9 @@
 """From recordings and their labels to an archive that training can use."""
 
+import errno
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,13 @@ from sonoplane.frames.archive_layout import ARCHIVE
 from sonoplane.frames.archive_place import place_of
 from sonoplane.frames.archive_writer import ArchiveWriter, create_archive
 from sonoplane.frames.entries import Entry
+from sonoplane.frames.layouts import Layout
 from sonoplane.models.card import Card
 from sonoplane.models.normalization import Normalization
 from sonoplane.report.folder import Failure
 from sonoplane.steps.failures import failure_of
 from sonoplane.steps.jobs import run_jobs
-from sonoplane.steps.label_tables import add_labels, read_tables, said_in, unlabelled_notes
+from sonoplane.steps.label_tables import Said, Tables, add_labels, read_tables, said_in, unlabelled_notes
 from sonoplane.steps.layouts import Settled, keep_layouts, known_layouts, settle, tag_of
 from sonoplane.steps.pages import SHEET, write_sheet, write_statistics
 from sonoplane.steps.private import KnownSource, PrivateFolder, open_private, private_folder
@@ -73,6 +75,8 @@ class Prepared:
 
 
 HERE = Jobs()
+#: Errors of the archive's disk, not of a recording: full, over quota.
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 OWN_SECRETS = Secrets()
 
 
@@ -100,10 +104,34 @@ def prepare(
     found = _find(sources, str(out), secrets)
     tables = read_tables(labels, found, recipe.labels)
     said = said_in(tables)
+    private = open_private(
+        out,
+        folder=secrets.folder,
+        key=secrets.key,
+        pseudonyms=secrets.pseudonyms,
+        is_begun=place_of(out).read(ARCHIVE) is not None,
+    )
+    with private.alone():
+        return _prepared(found, out, tables, said, recipe, jobs, private, failures)
+
+
+def _prepared(
+    found: Sequence[Found],
+    out: Path | str,
+    tables: Tables,
+    said: Said,
+    recipe: Recipe,
+    jobs: Jobs,
+    private: PrivateFolder,
+    failures: "_Failures",
+) -> Prepared:
+    """Prepare what was found, while no other process does."""
     form = _Form.of(recipe)
     before = _archive_before(out, form)
-    private = _open_private(out, secrets, before)
-    stored = _stored(before, private)
+    _refuse_renamed(before, private)
+    private.keep_names()
+    stored = _stored(before, found, private)
+    listed = {name: entry for name, entry in stored.items() if name in private.sources}
     check_unchanged(stored, said, private.pseudonyms)
 
     layouts = known_layouts(before)
@@ -120,9 +148,10 @@ def prepare(
         )
         for name, known in surveyed.items()
     }
-    decided = share_out(owners, stored, tables, said, recipe.split)
+    parts = {name: known.part for name, known in private.sources.items() if before is not None and known.part}
+    decided = share_out(owners, stored, tables, said, recipe.split, parts=parts)
     layouts, settled = settle(surveyed, layouts, recipe, failures.add)
-    private = private.remember(_sources(surveyed, private))
+    private = private.remember(_sources(surveyed, private, decided.split))
     works = [
         _work(item, surveyed[item.id], settled[item.id], owners[item.id], decided.split[item.id], private)
         for item in pending
@@ -131,7 +160,7 @@ def prepare(
 
     with create_archive(out, geometry=form.geometry, settings=form.settings) as writer:
         keep_layouts(writer, layouts, before)
-        costs = _store_all(writer, works, stored, form, private, recipe, jobs, failures)
+        costs = _store_all(writer, works, stored, listed, form, private, recipe, jobs, failures)
     private.list_failures(failures.listed)
     archive = open_archive(out)
     done = _done(found, archive, private, failures)
@@ -144,6 +173,8 @@ def prepare(
         *unlabelled_notes(tables, done),
         *many_origins(list(owners.values())),
         *decided.notes,
+        *_copies_notes(surveyed, private),
+        *_left_notes(archive, layouts),
         *_cost_notes(costs),
         *near,
     ]
@@ -224,11 +255,14 @@ def _find(sources: Sequence[Path], out: str, secrets: Secrets) -> list[Found]:
     ours = [private_folder(out, secrets.folder).resolve()]
     if "://" not in out:
         ours.append(Path(out).resolve())
-    return [
+    found = [
         item
         for item in find_recordings(sources)
         if not any(item.path.resolve().is_relative_to(folder) for folder in ours)
     ]
+    if not found:
+        raise UsageError("There is no recording.", advice="Name recordings, or folders that hold them.")
+    return found
 
 
 def _archive_before(out: Path | str, form: _Form) -> Archive | None:
@@ -239,15 +273,8 @@ def _archive_before(out: Path | str, form: _Form) -> Archive | None:
     return open_archive(out)
 
 
-def _open_private(out: Path | str, secrets: Secrets, before: Archive | None) -> PrivateFolder:
-    """The private folder, whose chosen names must not rename what is stored."""
-    private = open_private(
-        out,
-        folder=secrets.folder,
-        key=secrets.key,
-        pseudonyms=secrets.pseudonyms,
-        is_begun=before is not None,
-    )
+def _refuse_renamed(before: Archive | None, private: PrivateFolder) -> None:
+    """Chosen names must not rename what is stored."""
     entries = before.entries if before else ()
     used = {name for entry in entries for name in (entry.id, entry.patient, entry.study)}
     hashed = Pseudonyms(private.pseudonyms.key)
@@ -257,12 +284,11 @@ def _open_private(out: Path | str, secrets: Secrets, before: Archive | None) -> 
             f"The table of pseudonyms renames {renamed} of what the archive holds.",
             advice="Take those rows out, or prepare into a new archive.",
         )
-    return private
 
 
-def _stored(before: Archive | None, private: PrivateFolder) -> dict[str, Entry]:
-    """What the archive holds: recording -> entry."""
-    names = private.names
+def _stored(before: Archive | None, found: Sequence[Found], private: PrivateFolder) -> dict[str, Entry]:
+    """What the archive holds: recording -> entry, also where the list of sources was lost."""
+    names = {private.pseudonyms.of("recording", item.id): item.id for item in found} | dict(private.names)
     return {names.get(entry.id, entry.id): entry for entry in (before.entries if before else ())}
 
 
@@ -291,7 +317,7 @@ def _survey(
     for item, result in results:
         if isinstance(result, Exception):
             failures.add(item.id, result)
-        elif item.id in stored and private.sources[item.id].sha256 != result.sha256:
+        elif item.id in stored and _was_another(private.sources.get(item.id), result):
             failures.add(
                 item.id,
                 DamagedRecording(
@@ -304,10 +330,21 @@ def _survey(
     return {item.id: surveyed[item.id] for item in pending if item.id in surveyed}
 
 
-def _sources(surveyed: Mapping[str, Surveyed], private: PrivateFolder) -> Iterator[KnownSource]:
+def _was_another(known: KnownSource | None, now: Surveyed) -> bool:
+    return known is not None and known.sha256 != now.sha256
+
+
+def _sources(
+    surveyed: Mapping[str, Surveyed], private: PrivateFolder, split: Mapping[str, str]
+) -> Iterator[KnownSource]:
     for name, known in surveyed.items():
-        archive_id = private.pseudonyms.of("recording", name)
-        yield KnownSource(recording=name, archive_id=archive_id, sha256=known.sha256, stamp=known.stamp)
+        yield KnownSource(
+            recording=name,
+            archive_id=private.pseudonyms.of("recording", name),
+            sha256=known.sha256,
+            stamp=known.stamp,
+            part=split[name],
+        )
 
 
 def _work(
@@ -332,21 +369,23 @@ def _store_all(
     writer: ArchiveWriter,
     works: Sequence[Work],
     stored: Mapping[str, Entry],
+    listed: Mapping[str, Entry],
     form: _Form,
     private: PrivateFolder,
     recipe: Recipe,
     jobs: Jobs,
     failures: _Failures,
 ) -> list[Stored]:
-    """Store what the archive does not hold yet, and anew what it holds under a layout that was corrected."""
+    """Store what the archive does not hold yet, and anew what it holds under a layout that was corrected.
+
+    Of what it holds (`stored`), `listed` is known to be of these sources; the others are stored anew, too.
+    """
     waiting = []
     for work in works:
-        entry = stored.get(work.item.id)
+        entry = listed.get(work.item.id)
         if entry is not None and entry.layout == work.layout:
             continue
-        if entry is not None:
-            writer.remove(work.archive_id)
-        waiting.append(work)
+        waiting.append(replace(work, anew=work.item.id in stored))
     place = Place(
         writer=writer,
         card=form.card,
@@ -359,6 +398,11 @@ def _store_all(
         partial(store, place=place), waiting, what="store", workers=jobs.workers, scheduler=jobs.scheduler
     )
     for work, result in results:
+        if isinstance(result, OSError) and result.errno in _NO_ROOM:
+            raise UsageError(
+                "There is no room for more recordings.",
+                advice="Make room, and run the same command again: what is stored stays.",
+            ) from result
         if isinstance(result, Exception):
             failures.add(work.item.id, result)
         else:
@@ -374,6 +418,31 @@ def _done(
     held = {entry.id for entry in archive.entries}
     ids = {item.id: private.pseudonyms.of("recording", item.id) for item in found if item.id not in failed}
     return {name: id for name, id in ids.items() if id in held}
+
+
+def _left_notes(archive: Archive, layouts: Sequence[Layout]) -> list[str]:
+    """How many recordings are blanked by a layout that is so no more."""
+    current = {tag_of(layout) for layout in layouts}
+    n_left = sum(entry.layout is not None and entry.layout not in current for entry in archive.entries)
+    if not n_left:
+        return []
+    told = "1 recording is" if n_left == 1 else f"{n_left} recordings are"
+    return [
+        f"{told} blanked as before layouts.toml was changed, being not among these sources: name all sources, and run"
+        " this again."
+    ]
+
+
+def _copies_notes(surveyed: Mapping[str, Surveyed], private: PrivateFolder) -> list[str]:
+    """A warning where recordings came under other names before, as they do when the source is named otherwise."""
+    names = {known.sha256: name for name, known in private.sources.items() if name not in surveyed}
+    n_copies = sum(known.sha256 in names for known in surveyed.values())
+    if not n_copies:
+        return []
+    return [
+        f"{n_copies} of these recordings are in the archive under other names, too: if the source was moved or named"
+        " by another folder, prepare it under its first name, or into a new archive."
+    ]
 
 
 def _cost_notes(costs: Sequence[Stored]) -> list[str]:

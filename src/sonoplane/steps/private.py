@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import BinaryIO
 
 from sonoplane.errors import UsageError
 from sonoplane.report.folder import Failure
@@ -14,7 +15,7 @@ from sonoplane.video.pseudonyms import Pseudonyms, read_pseudonyms
 
 __all__ = ["KnownSource", "PrivateFolder", "open_private", "private_folder"]
 
-_COLUMNS = ["recording", "archive_id", "sha256", "stamp"]
+_COLUMNS = ["recording", "archive_id", "sha256", "stamp", "part"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,6 +29,8 @@ class KnownSource:
     """Of the source's content."""
     stamp: str = ""
     """Size and time of change of the source: as long as it stays, the content is not read again."""
+    part: str = ""
+    """Of the split: decided before anything is stored, so that a run that goes on after a killed one decides alike."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +50,15 @@ class PrivateFolder:
             writer.writerow(_COLUMNS)
             writer.writerows([getattr(row, name) for name in _COLUMNS] for _, row in sorted(rows.items()))
         return replace(self, sources=rows)
+
+    def keep_names(self) -> None:
+        """Keep the chosen names for the runs to come."""
+        if not self.pseudonyms.given:
+            return
+        with self._whole("pseudonyms.csv") as path, path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["kind", "original", "pseudonym"])
+            writer.writerows((*pair, name) for pair, name in sorted(self.pseudonyms.given.items()))
 
     def list_failures(self, failures: Sequence[Failure]) -> None:
         """Write `failures.csv`: here, since it names recordings as their files are named."""
@@ -68,6 +80,25 @@ class PrivateFolder:
     def names(self) -> Mapping[str, str]:
         """The archive's id -> what the recording is called where it came from."""
         return {source.archive_id: source.recording for source in self.sources.values()}
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """A `with` block for one process at a time: two that store the same recording would spoil it.
+
+        Where the file system knows no locks, nothing is watched.
+
+        Raises:
+            UsageError: another process is in its block.
+        """
+        with (self.folder / "key").open("rb") as key:
+            try:
+                _lock(key)
+            except BlockingIOError:
+                raise UsageError(
+                    "Another process prepares this archive now.",
+                    advice="Wait for its end, and run this again.",
+                ) from None
+            yield
 
     @contextmanager
     def _whole(self, name: str) -> Iterator[Path]:
@@ -105,7 +136,8 @@ def open_private(
     """The private folder of an archive, made at the first time.
 
     `folder` says where it is; `key` is a file with the project's key, shared by archives in which a patient is to have
-    the same pseudonym; `pseudonyms` a table of chosen names (`read_pseudonyms`), which like the key holds for good.
+    the same pseudonym; `pseudonyms` a table of chosen names (`read_pseudonyms`), which like the key hold for good once
+    they are kept.
     `is_begun` says whether the archive has recordings already (None: look).
 
     Raises:
@@ -138,6 +170,20 @@ def open_private(
     )
 
 
+def _lock(file: BinaryIO) -> None:
+    """Hold a file until it is closed; a BlockingIOError where another process does."""
+    try:
+        import fcntl
+    except ImportError:
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:
+        return
+
+
 def _read_key(path: Path) -> bytes:
     """The key in a file, tried out."""
     secret = path.read_bytes()
@@ -159,7 +205,7 @@ def _keep_key(path: Path, secret: bytes) -> None:
 
 
 def _names(kept: Path, given: dict[tuple[str, str], str], *, is_begun: bool) -> dict[tuple[str, str], str]:
-    """The chosen names, those of earlier runs and those given now, kept for the runs to come."""
+    """The chosen names, those of earlier runs and those given now."""
     before = read_pseudonyms(kept) if kept.exists() else {}
     changed = [pair for pair, name in given.items() if before.get(pair, name) != name]
     if is_begun and changed:
@@ -167,26 +213,18 @@ def _names(kept: Path, given: dict[tuple[str, str], str], *, is_begun: bool) -> 
             f"The table of pseudonyms gives {len(changed)} other names than the archive was begun with.",
             advice="Leave known rows as they are, or prepare into a new archive.",
         )
-    names = before | given
-    if names != before:
-        temporary = kept.with_name(f".{kept.name}.{os.getpid()}.part")
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["kind", "original", "pseudonym"])
-            writer.writerows((kind, original, name) for (kind, original), name in sorted(names.items()))
-        temporary.replace(kept)
-    return names
+    return before | given
 
 
 def _read_sources(path: Path) -> dict[str, KnownSource]:
     if not path.exists():
         return {}
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
     try:
-        return {row["recording"]: KnownSource(**{name: row[name] for name in _COLUMNS}) for row in rows}
-    except KeyError as error:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = [{"part": ""} | row for row in csv.DictReader(file)]
+        return {row["recording"]: KnownSource(**{name: row[name] or "" for name in _COLUMNS}) for row in rows}
+    except (KeyError, TypeError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(
-            f"'{path.parent.name}/{path.name}' lacks the column {error}.",
-            advice="Put back the file that was written, or prepare into a new archive.",
+            f"'{path.parent.name}/{path.name}' is not as it was written.",
+            advice="Put it back, or delete it: then all sources are read, and stored, again.",
         ) from error

@@ -78,11 +78,14 @@ def share_out(
     tables: Tables,
     said: Said,
     settings: SplitSettings,
+    *,
+    parts: Mapping[str, str] | None = None,
 ) -> Decided:
     """Which part each recording is in: whole patients, even over labels and centres.
 
     `owners` tells this run's recordings, `stored` those that the archive holds (recording -> entry): they stay in their
-    part. A patient goes by the name of his first recording, so that the draw depends on the seed and the sources but
+    part. So do those whose part an earlier run has decided (`parts`) but not lived to store, unless labels have changed
+    since. A patient goes by the name of his first recording, so that the draw depends on the seed and the sources but
     not on the archive's key, and that an error names something that its reader can find.
 
     Raises:
@@ -104,12 +107,26 @@ def share_out(
         centres=centres,
         strata=[{name: stratum.get(name, "") for name in patients} for stratum in strata],
         said={name: part for name in owners if (part := said.get((name, "split")))},
-        stored={name: entry.split for name, entry in stored.items() if entry.split},
+        stored=_kept(patients, stored, said, parts or {}),
     )
     studies = {name: entry.study for name, entry in stored.items()}
     studies |= {name: owner.study for name, owner in owners.items()}
     audit(decided.split, patients, {name: study for name, study in studies.items() if study})
     return decided
+
+
+def _kept(
+    patients: Mapping[str, str], stored: Mapping[str, Entry], said: Said, parts: Mapping[str, str]
+) -> dict[str, str]:
+    """What an earlier run has decided: recording -> part. Of recordings it has not stored, what still fits."""
+    kept = {name: entry.split for name, entry in stored.items() if entry.split}
+    part_of = {patients[name]: part for name, part in kept.items()}
+    for name in sorted(parts.keys() & patients.keys() - kept.keys()):
+        part, told = parts[name], said.get((name, "split"))
+        fits = told in (None, part) or (told, part) == ("train", "validation")
+        if fits and part_of.setdefault(patients[name], part) == part:
+            kept[name] = part
+    return kept
 
 
 def _views(tables: Tables) -> list[dict[str, str]]:

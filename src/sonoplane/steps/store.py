@@ -41,6 +41,8 @@ class Work:
     scanner: str | None
     n_claimed: int | None
     split: str
+    anew: bool = False
+    """The archive holds it, otherwise prepared."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,7 +93,7 @@ def store(work: Work, *, place: Place) -> Stored:
             passed.draw(place.pictures / f"{work.archive_id}.jpg")
         return passed.arrays()
 
-    place.writer.add(facts, passed.through(recording.frames()), arrays=last)
+    place.writer.add(facts, passed.through(recording.frames()), arrays=last, anew=work.anew)
     return Stored(rounding=passed.rounding)
 
 

@@ -59,7 +59,8 @@ def review_twins(
         {names.get(entry.id, entry.id): entry.split for entry in archive.entries if entry.split},
         verdicts,
     )
-    told = f"{len(pairs)} pairs of recordings are near-duplicates: see {private.folder.name}/{REVIEW}."
+    many = "1 pair" if len(pairs) == 1 else f"{len(pairs)} pairs"
+    told = f"{many} of recordings show the same: see {private.folder.name}/{REVIEW}."
     return [told] if pairs else [], [
         note
         for task in archive.tasks
