@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from sonoplane.errors import DamagedRecording
+from sonoplane.errors import DamagedRecording, UsageError
 from sonoplane.inference.predictor import Predictor
+from sonoplane.inference.ways import Way
 from sonoplane.models.card import Card
 from sonoplane.records import Box, Frame
 
@@ -68,3 +69,16 @@ def test_an_error_while_reading_rises_after_the_frames_before_it() -> None:
     assert [next(watching).frame.index for _ in range(4)] == [0, 1, 2, 3]
     with pytest.raises(DamagedRecording, match="ends in the middle"):
         next(watching)
+
+
+def test_a_dense_pass_is_refused_where_the_backend_has_none() -> None:
+    with pytest.raises(UsageError, match=r"'test' answers clips as a whole.*--mode clip"):
+        Predictor(CARD, Brightness(), Way(mode="dense"))
+
+
+def test_a_recording_shorter_than_a_clip_is_told() -> None:
+    predictor = Predictor(CARD, Brightness(), Way(mode="clip", length=4, step=2))
+    assert predictor.shortage(7) is None
+    assert "6 frames, and the network looks at 7" in str(predictor.shortage(6))
+    assert "1 frame, and" in str(predictor.shortage(1))
+    assert Predictor(CARD, Brightness()).shortage(1) is None

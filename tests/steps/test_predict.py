@@ -2,17 +2,28 @@ import csv
 import dataclasses
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from sonoplane.clips.labels import write_labels
 from sonoplane.errors import UsageError
+from sonoplane.frames.archive import open_archive
+from sonoplane.frames.layout_toml import layout_values
 from sonoplane.inference.backends import open_backend
-from sonoplane.models.bundle import Bundle
+from sonoplane.models.bundle import Bundle, save_bundle
 from sonoplane.models.card import FixedCrop
+from sonoplane.models.registry import build, load_network, network_spec, weights_of
+from sonoplane.models.score_maps import ScoreMapNetwork
+from sonoplane.records import Frame, Recording
 from sonoplane.report.findings_json import validate
+from sonoplane.steps.layouts import known_layouts
 from sonoplane.steps.predict import predict, predict_all
+from sonoplane.steps.prepare import prepare
+from sonoplane.steps.private import open_private
 from sonoplane.steps.recipe import Recipe, layered
 from sonoplane.video.opening import open_recording
 from sonoplane.video.phantom import PhantomExam
@@ -140,3 +151,94 @@ def test_a_card_whose_crop_is_for_other_frames_is_told_in_the_findings(
     recording = open_recording(min(sweeps.glob("*.dcm")), recording_id="sweep")
     findings, _ = predict(recording, bundle=cropping, backend=open_backend(bundle, "torch"), recipe=Recipe())
     assert any("crop is not for frames of 160 x 200" in warning for warning in findings.warnings)
+
+
+@pytest.fixture(scope="module")
+def clips(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A small 3D SonoNet that has learned nothing, as if from clips of six frames."""
+    spec = network_spec("sononet3d-2", n_classes=len(bundle.card.classes))
+    return save_bundle(
+        tmp_path_factory.mktemp("bundles") / "clips",
+        name="clips",
+        version="1",
+        spec=spec,
+        card=bundle.card,
+        weights=weights_of(build(spec, seed=1)),
+        recipe={"run": {"clip_length": 6}},
+    )
+
+
+def test_what_a_3d_network_sees_of_a_source_file_is_what_the_archive_holds(
+    clips: Bundle, sweeps: Path, exams: list[PhantomExam], tmp_path: Path
+) -> None:
+    write_labels(tmp_path / "planes.csv", [row for exam in exams for row in exam.labels])
+    prepare(
+        [sweeps],
+        tmp_path / "archive",
+        labels={"planes": tmp_path / "planes.csv"},
+        recipe=layered({"input": {"height": 32, "width": 48}}),
+    )
+    store = open_archive(tmp_path / "archive")
+    trained = {
+        **clips.recipe,
+        "region": store.settings["region"],
+        "layout": [layout_values(layout) for layout in known_layouts(store)],
+    }
+    mapping = open_private(tmp_path / "archive").sources
+    network = load_network(clips)
+    assert isinstance(network, ScoreMapNetwork)
+    backend = open_backend(clips, "torch")
+    for source in sorted(sweeps.iterdir()):
+        held = clips.card.values(store.read(mapping[source.stem].archive_id))
+        indices = np.maximum(0, np.arange(len(held))[:, None] + np.arange(-5, 1))
+        with torch.inference_mode():
+            expected = {
+                "clip": network(torch.from_numpy(held[indices]).transpose(1, 2)),
+                "dense": network.dense(torch.from_numpy(held).transpose(0, 1)[None])[0],
+            }
+        for mode, logits in expected.items():
+            recipe = layered(trained, {"run": {"mode": mode}})
+            recording = open_recording(source, recording_id=source.stem)
+            findings, timeline = predict(recording, bundle=clips, backend=backend, recipe=recipe)
+            assert np.abs(logits.numpy() - timeline.logits).max() < 1e-5
+            assert findings.n_frames == findings.segments[-1].stop == len(held)
+
+
+@pytest.mark.parametrize("mode", ["clip", "dense"])
+def test_findings_say_how_the_network_was_run(mode: str, clips: Bundle, sweeps: Path, tmp_path: Path) -> None:
+    recipe = layered(clips.recipe, {"run": {"mode": mode, "clip_step": 2}})
+    predict_all([min(sweeps.glob("*.dcm"))], bundle=clips, out=tmp_path, recipe=recipe)
+    findings = json.loads(next(tmp_path.glob("*/findings.json")).read_text())
+    run = findings["settings"]["run"]
+    assert (run["mode"], run["clip_length"], run["clip_step"]) == (mode, 6, 2)
+    assert findings["warnings"] == []
+
+
+def test_findings_of_a_network_of_single_frames_say_nothing_of_clips(out: Path) -> None:
+    findings = json.loads(next(out.glob("*/findings.json")).read_text())
+    assert findings["settings"]["run"] == {"batch": 8, "threads": 0, "precision": "float32"}
+
+
+@pytest.mark.parametrize(("mode", "needed"), [("clip", 6), ("dense", 5)])
+def test_a_recording_shorter_than_the_network_looks_is_answered_and_told(
+    mode: str, needed: int, clips: Bundle, exams: list[PhantomExam]
+) -> None:
+    recipe = layered(clips.recipe, {"run": {"mode": mode}})
+    backend = open_backend(clips, "torch", recipe.run)
+    for n_frames in (1, 4):
+        short = dataclasses.replace(exams[0].recording, source=First(exams[0].recording, n_frames))
+        findings, timeline = predict(short, bundle=clips, backend=backend, recipe=recipe)
+        assert timeline.n_frames == n_frames
+        assert np.isfinite(timeline.logits).all()
+        assert any(f"the network looks at {needed}" in warning for warning in findings.warnings)
+
+
+@dataclasses.dataclass(frozen=True)
+class First:
+    """The first frames of a recording."""
+
+    recording: Recording
+    n_frames: int
+
+    def read(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
+        return self.recording.frames(start, min(self.n_frames, stop or self.n_frames))

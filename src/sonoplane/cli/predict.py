@@ -19,7 +19,7 @@ def predict(
     *,
     bundle: Path,
     out: Path,
-    mode: Literal["clip", "dense"] = "dense",
+    mode: Literal["clip", "dense"] | None = None,
     backend: Literal["auto", "openvino", "onnx", "torch"] = "auto",
     logits: Annotated[bool, Parameter(negative="")] = False,
     recipe: Recipe = None,
@@ -41,7 +41,8 @@ def predict(
     out
         Where the findings go: a folder for each recording, `index.html`, `failures.csv`.
     mode
-        How a network that sees several frames at once is run; networks of single frames answer the same in both.
+        How a network that sees several frames at once is run: a clip for every frame, or one pass over all of them;
+        if not given, as it was trained. Networks of single frames answer the same in both.
     backend
         What runs the network; `auto` takes the exported model where the bundle has one.
     logits
@@ -53,7 +54,12 @@ def predict(
 
     loaded = Bundle.load(bundle)
     flags = {"region": region, "layouts": layouts, "run": run, "findings": findings, "keyframes": keyframes}
-    settings = layered(loaded.recipe, read_recipe(recipe) if recipe else {}, given(flags))
+    settings = layered(
+        loaded.recipe,
+        read_recipe(recipe) if recipe else {},
+        given(flags),
+        {"run": {"mode": mode}} if mode else {},
+    )
     predicted = predict_all(
         recordings, bundle=loaded, out=out, recipe=settings, backend=backend, logits=logits
     )

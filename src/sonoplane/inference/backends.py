@@ -3,20 +3,41 @@
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32
 
-from sonoplane.errors import BundleError, MissingExtra, UsageError
+from sonoplane.errors import BundleError, MissingExtra, SonoplaneError, UsageError
 from sonoplane.inference.settings import RunSettings
+from sonoplane.inference.ways import Way, run_of, way_of
 from sonoplane.models.bundle import Bundle
 
-__all__ = ["Backend", "BackendChoice", "open_backend", "open_exported"]
+__all__ = [
+    "Answered",
+    "Backend",
+    "BackendChoice",
+    "Clips",
+    "DenseAnswer",
+    "DenseBackend",
+    "Inputs",
+    "Logits",
+    "open_backend",
+    "open_exported",
+]
 
 BackendChoice: TypeAlias = Literal["auto", "openvino", "onnx", "torch"]
+Form: TypeAlias = Literal["openvino", "onnx"]
 Inputs: TypeAlias = Float32[np.ndarray, "batch channel height width"]
+"""What the card made of frames."""
+Clips: TypeAlias = Float32[np.ndarray, "batch channel time height width"]
+"""The same, for networks that see several frames at once."""
 Logits: TypeAlias = Float32[np.ndarray, "batch classes"]
+Answered: TypeAlias = Float32[np.ndarray, "answered classes"]
+"""Logits of as many frames as could be answered by now."""
+
+#: The file of each exported form.
+_MODELS: dict[Form, str] = {"openvino": "model.xml", "onnx": "model.onnx"}
 
 
 @runtime_checkable
@@ -26,39 +47,61 @@ class Backend(Protocol):
     name: str
     precision: str
 
-    def __call__(self, inputs: Inputs) -> Logits:
-        """Logits of a batch of what the card made of frames."""
+    def __call__(self, inputs: Inputs | Clips) -> Logits:
+        """Logits of a batch of frames, or of clips."""
+        ...
+
+
+@runtime_checkable
+class DenseAnswer(Protocol):
+    """One run of frames, which comes in pieces."""
+
+    def __call__(self, inputs: Inputs, *, last: bool) -> Answered:
+        """Take the next frames of the run, possibly none; answer those that can be answered by now, in order."""
+        ...
+
+
+@runtime_checkable
+class DenseBackend(Backend, Protocol):
+    """A backend that can also answer all frames of a run in one pass."""
+
+    min_frames: int
+    """The shortest run that it can answer."""
+
+    def dense(self) -> DenseAnswer:
+        """Begin a run."""
         ...
 
 
 def open_backend(
     bundle: Bundle, choice: BackendChoice = "auto", settings: RunSettings | None = None
 ) -> Backend:
-    """Make the bundle's network ready on the backend of choice.
+    """Make the bundle's network ready on the backend of choice; settings are the bundle's, if none are given.
 
-    `auto` takes the exported model where the bundle has one, since it is the fastest, else PyTorch.
+    `auto` takes the exported model where the bundle has one that goes through time as the settings want it, since it is
+    the fastest, else PyTorch. Exported models answer clips of one length as a whole.
 
     Raises:
         BundleError: the bundle holds no model of that form.
         MissingExtra: the backend is not installed.
-        UsageError: the backend cannot compute in that precision.
+        UsageError: the backend cannot compute in that precision, or does not answer in that mode; clips are too short
+            for the network.
     """
-    settings = settings or RunSettings()
+    settings = run_of(bundle) if settings is None else settings
+    way = way_of(bundle.spec, settings)
     if choice == "auto":
-        choice = _best(bundle)
+        choice = _best(bundle, way)
     if settings.precision != "float32" and choice != "openvino":
         raise UsageError(
             f"Backend '{choice}' computes in float32 only.",
             advice=f"For {settings.precision}, export the bundle and take `--backend openvino`.",
         )
     if choice == "torch":
-        return _Torch(bundle, settings)
-    return open_exported(_exported(bundle, choice), choice, settings)
+        return _Torch(bundle, settings, way)
+    return open_exported(_exported(bundle, choice, way), choice, settings)
 
 
-def open_exported(
-    model: Path, form: Literal["openvino", "onnx"], settings: RunSettings | None = None
-) -> Backend:
+def open_exported(model: Path, form: Form, settings: RunSettings | None = None) -> Backend:
     """Make an exported model ready.
 
     Raises:
@@ -67,27 +110,47 @@ def open_exported(
     return _RUNTIMES[form](model, settings or RunSettings())
 
 
-def _best(bundle: Bundle) -> Literal["openvino", "onnx", "torch"]:
-    if bundle.file("model.xml"):
+def _best(bundle: Bundle, way: Way) -> Literal["openvino", "onnx", "torch"]:
+    if _misfit(bundle, "openvino", way) is None:
         return "openvino"
-    if bundle.file("model.onnx") and find_spec("onnxruntime"):
+    if _misfit(bundle, "onnx", way) is None and find_spec("onnxruntime"):
         return "onnx"
     if find_spec("torch"):
         return "torch"
+    exported = [form for form in _MODELS if bundle.file(_MODELS[form])]
+    if exported:
+        raise _misfit(bundle, exported[0], way) or MissingExtra(
+            "ONNX Runtime is not installed.", advice="Run `pip install sonoplane[onnx]`."
+        )
     raise BundleError(
         f"Bundle '{bundle.name}' holds no exported model, and PyTorch is not installed to run its weights.",
         advice="Export it where sonoplane[train] is installed: `sonoplane export BUNDLE --to openvino`.",
     )
 
 
-def _exported(bundle: Bundle, form: Literal["openvino", "onnx"]) -> Path:
-    path = bundle.file({"openvino": "model.xml", "onnx": "model.onnx"}[form])
-    if path is None:
-        raise BundleError(
+def _exported(bundle: Bundle, form: Form, way: Way) -> Path:
+    misfit = _misfit(bundle, form, way)
+    if misfit:
+        raise misfit
+    return bundle.folder / _MODELS[form]
+
+
+def _misfit(bundle: Bundle, form: Form, way: Way) -> SonoplaneError | None:
+    """Why the exported model cannot answer in this way; None where it can."""
+    if bundle.file(_MODELS[form]) is None:
+        return BundleError(
             f"Bundle '{bundle.name}' holds no {form} model.",
             advice=f"Export one first: `sonoplane export BUNDLE --to {form}`.",
         )
-    return path
+    length = bundle.exports.get(form, {}).get("clip_length")
+    if way.mode == "frame" or (way.mode == "clip" and length == way.length):
+        return None
+    asked = "in one dense pass" if way.mode == "dense" else f"from clips of {way.length} frames"
+    return UsageError(
+        f"The {form} model of bundle '{bundle.name}' answers clips of {length} frames, not each frame {asked}.",
+        advice=f"Say `--mode clip --run.clip-length {length}`, or `--backend torch` where sonoplane[train] is"
+        " installed.",
+    )
 
 
 class _OpenVino:
@@ -106,7 +169,7 @@ class _OpenVino:
         self.precision: str = settings.precision
         self._request = core.compile_model(core.read_model(model), "CPU", hints).create_infer_request()
 
-    def __call__(self, inputs: Inputs) -> Logits:
+    def __call__(self, inputs: Inputs | Clips) -> Logits:
         return np.array(self._request.infer([inputs], share_inputs=True)[0])
 
 
@@ -124,7 +187,7 @@ class _OnnxRuntime:
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         self._input = self._session.get_inputs()[0].name
 
-    def __call__(self, inputs: Inputs) -> Logits:
+    def __call__(self, inputs: Inputs | Clips) -> Logits:
         return np.asarray(self._session.run(None, {self._input: inputs})[0])
 
 
@@ -132,7 +195,7 @@ class _Torch:
     name = "torch"
     precision = "float32"
 
-    def __init__(self, bundle: Bundle, settings: RunSettings) -> None:
+    def __init__(self, bundle: Bundle, settings: RunSettings, way: Way) -> None:
         if not find_spec("torch"):
             raise MissingExtra("PyTorch is not installed.", advice="Run `pip install sonoplane[train]`.")
         import torch
@@ -142,16 +205,39 @@ class _Torch:
         if settings.threads:
             torch.set_num_threads(settings.threads)
         torch.backends.cudnn.allow_tf32 = False  # float32 is what it says
+        network: Any = load_network(bundle)
+        if way.mode == "clip" and way.length < network.min_frames:
+            raise UsageError(
+                f"'{bundle.spec.name}' cannot answer clips of {way.length} frames.",
+                advice=f"Give a --run.clip-length of {network.min_frames} or more.",
+            )
+        self.min_frames: int = network.min_frames
         self._torch = torch
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        network: torch.nn.Module = load_network(bundle).to(self._device)
-        self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # untyped in torch
+        self._layout = torch.channels_last_3d if network.takes_clips else torch.channels_last
+        self._network = network.to(self._device).to(memory_format=self._layout)
 
-    def __call__(self, inputs: Inputs) -> Logits:
-        torch = self._torch
-        with torch.inference_mode():
-            batch = torch.from_numpy(inputs).to(self._device, memory_format=torch.channels_last)
-            return np.asarray(self._network(batch).float().cpu().numpy())
+    def __call__(self, inputs: Inputs | Clips) -> Logits:
+        with self._torch.inference_mode():
+            return self._array(self._network(self._tensor(inputs)))
+
+    def dense(self) -> DenseAnswer:
+        state = None
+
+        def answer(inputs: Inputs, *, last: bool) -> Answered:
+            nonlocal state
+            with self._torch.inference_mode():
+                run = self._tensor(np.moveaxis(inputs, 0, 1)[None])
+                logits, state = self._network.dense_chunk(run, state, last=last)
+                return self._array(logits[0])
+
+        return answer
+
+    def _tensor(self, inputs: Inputs | Clips) -> Any:
+        return self._torch.from_numpy(inputs).to(self._device, memory_format=self._layout)
+
+    def _array(self, logits: Any) -> Answered:
+        return np.asarray(logits.float().cpu().numpy())
 
 
 _RUNTIMES: dict[str, Callable[[Path, RunSettings], Backend]] = {

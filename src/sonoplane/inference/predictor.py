@@ -2,6 +2,7 @@
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -9,7 +10,9 @@ from itertools import islice
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from sonoplane.inference.backends import Backend
+from sonoplane.inference.backends import Answered, Backend
+from sonoplane.inference.passes import begin, needed_frames
+from sonoplane.inference.ways import Way
 from sonoplane.models.card import Card
 from sonoplane.records import Box, Frame
 
@@ -39,20 +42,38 @@ class _Batch:
 class Predictor:
     """A card and a backend: the one way from frames to logits.
 
-    Memory does not grow with the recording: a few batches are under way at a time.
+    Every frame is prepared once. Memory does not grow with the recording: a few batches are under way at a time, and as
+    many frames as the network sees together.
+
+    Raises:
+        UsageError: a dense pass is asked of a backend that has none.
     """
 
-    def __init__(self, card: Card, backend: Backend, *, batch: int = 8) -> None:
+    def __init__(self, card: Card, backend: Backend, way: Way | None = None, *, batch: int = 8) -> None:
         self.card = card
         self.backend = backend
+        self.way = way or Way()
         self.batch = batch
+        self._needed = needed_frames(backend, self.way)
+
+    def shortage(self, n_frames: int) -> str | None:
+        """What is to be said of a recording of so few frames that one had to stand for others; else None."""
+        if n_frames >= self._needed:
+            return None
+        return (
+            f"It has {n_frames} {'frame' if n_frames == 1 else 'frames'}, and the network looks at "
+            f"{self._needed}: its first frame was repeated before it, so its answers are less sure."
+        )
 
     def watch(self, frames: Iterable[Frame], box: Box) -> Iterator[Seen]:
         """Say what each frame shows, in order; `box` is the ultrasound region.
 
         Frames are read and prepared on a thread of their own while the network answers. An error there is raised
-        here; when the caller stops early, so does the thread.
+        here; when the caller stops early, so does the thread. A network that looks ahead answers a frame when those
+        after it have been read.
         """
+        answers = begin(self.backend, self.way)
+        waiting: deque[tuple[Frame, np.ndarray]] = deque()
         line: queue.Queue[_Batch | BaseException | None] = queue.Queue(maxsize=_AHEAD)
         stopped = threading.Event()
         thread = threading.Thread(
@@ -63,9 +84,9 @@ class Predictor:
             while (item := line.get()) is not None:
                 if isinstance(item, BaseException):
                     raise item
-                logits = self.backend(item.inputs)
-                for frame, prepared, row in zip(item.frames, item.prepared, logits, strict=True):
-                    yield Seen(frame=frame, prepared=prepared, logits=row)
+                waiting.extend(zip(item.frames, item.prepared, strict=True))
+                yield from _seen(waiting, answers.go_on(item.inputs))
+            yield from _seen(waiting, answers.end())
         finally:
             stopped.set()
             thread.join()
@@ -88,6 +109,13 @@ class Predictor:
         except BaseException as error:  # handed to the caller's thread, which raises it
             last = error
         _put(line, last, stopped)
+
+
+def _seen(waiting: deque[tuple[Frame, np.ndarray]], logits: Answered) -> Iterator[Seen]:
+    """The frames that have waited longest, with their logits."""
+    for row in logits:
+        frame, prepared = waiting.popleft()
+        yield Seen(frame=frame, prepared=prepared, logits=row)
 
 
 def _put(

@@ -14,8 +14,16 @@ class RunSettings(BaseModel):
 
     model_config = _CONFIG
 
+    mode: Literal["auto", "clip", "dense"] = "auto"
+    """How a network that sees several frames at once answers each frame: `clip` from the clip that ends with it,
+    `dense` in one pass over all of them, with far less work. `auto` is `dense` for causal networks, else `clip`; a
+    training that was dense leaves `dense` in its bundle. Networks of single frames answer the same in both."""
+    clip_length: int = Field(default=10, ge=1)
+    """Frames of a clip; a bundle brings the length it was trained with."""
+    clip_step: int = Field(default=1, ge=1)
+    """From one frame that the network sees together with others to the next; a bundle brings its own, too."""
     batch: int = Field(default=8, ge=1)
-    """Frames that go through the network together."""
+    """Frames, or clips, that go through the network together."""
     threads: int = Field(default=0, ge=0)
     """Processor threads for the network; 0 leaves it to the backend."""
     precision: Literal["float32", "bf16"] = "float32"

@@ -7,13 +7,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from sonoplane.errors import DamagedRecording, SonoplaneError, UsageError
 from sonoplane.frames.cleaning import clean
+from sonoplane.frames.layout_toml import layout_from
 from sonoplane.inference.backends import Backend, BackendChoice, open_backend
 from sonoplane.inference.keyframes import KeyFrameChooser
 from sonoplane.inference.predictor import Predictor
+from sonoplane.inference.settings import RunSettings
 from sonoplane.inference.timeline import TimelineBuilder, recording_label, segments
+from sonoplane.inference.ways import Way, way_of
 from sonoplane.models.bundle import Bundle
 from sonoplane.records import Findings, Recording, Timeline
 from sonoplane.report.folder import Failure, IndexEntry, write_index, write_report
@@ -25,7 +29,7 @@ from sonoplane.video.discovery import Found, find_recordings
 from sonoplane.video.opening import open_recording
 from sonoplane.video.pseudonyms import Pseudonyms
 
-__all__ = ["Predicted", "predict", "predict_all"]
+__all__ = ["Predicted", "predict", "predict_all", "run_as_trained"]
 
 
 def predict(
@@ -37,10 +41,23 @@ def predict(
     source_sha256: str | None = None,
     on_frame: Callable[[int, int | None], None] = lambda done, total: None,
 ) -> tuple[Findings, Timeline]:
-    """Say what one recording shows, frame by frame and as a whole; memory does not grow with its length."""
+    """Say what one recording shows, frame by frame and as a whole; memory does not grow with its length.
+
+    Raises:
+        UsageError: the network, or the backend, cannot answer in the recipe's mode.
+        RecordingError: the recording cannot be read.
+    """
     card = bundle.card
+    way = way_of(bundle.spec, recipe.run)
+    seen_by = Predictor(card, backend, way, batch=recipe.run.batch)
     card_box = card.fixed_box(height=recording.height, width=recording.width)
-    frames = clean(recording, card_box=card_box, settings=recipe.region)
+    frames = clean(
+        recording,
+        card_box=card_box,
+        settings=recipe.region,
+        layouts=[layout_from(values) for values in recipe.layout],
+        layout_settings=recipe.layouts,
+    )
     notes = []
     if card.crop and card_box is None:
         notes.append(
@@ -49,7 +66,6 @@ def predict(
         )
     builder = TimelineBuilder(recording.id, card.classes, recording.fps)
     chooser = KeyFrameChooser(card.classes, card.protocol, recipe.keyframes)
-    seen_by = Predictor(card, backend, batch=recipe.run.batch)
     for count, seen in enumerate(seen_by.watch(frames.read(), frames.region.box), start=1):
         builder.add(seen)
         chooser.add(seen)
@@ -59,6 +75,7 @@ def predict(
     timeline = builder.build()
     if not timeline.n_frames:
         raise DamagedRecording("No frame could be read from it.", advice="Export it again from its source.")
+    notes += filter(None, [seen_by.shortage(timeline.n_frames)])
     runs = segments(timeline)
     left_out = None if recipe.findings.background_is_a_view else card.background
     label, probability = recording_label(timeline, left_out)
@@ -84,10 +101,42 @@ def predict(
         bundle=bundle.name_record,
         backend=backend.name,
         precision=backend.precision,
-        settings=recipe.model_dump(include={"region", "run", "findings", "keyframes"}),
+        settings=_in_force(recipe, way),
         source_sha256=source_sha256,
     )
     return findings, timeline
+
+
+def run_as_trained(recipe: Recipe) -> RunSettings:
+    """How a network that this recipe trained is run, unless the recipe says otherwise: with the clips that it learned.
+
+    >>> from sonoplane.steps.recipe import layered
+    >>> run = run_as_trained(layered({"windows": {"kind": "n-step", "length": 8, "step": 5}}))
+    >>> run.mode, run.clip_length, run.clip_step
+    ('auto', 8, 5)
+    >>> run_as_trained(layered({"training": {"dense": True}, "run": {"batch": 4}})).mode
+    'dense'
+    >>> run_as_trained(layered({"windows": {"length": 8}, "run": {"clip_length": 12}})).clip_length
+    12
+    """
+    windows = recipe.windows
+    learned = {
+        "mode": "dense" if recipe.training.dense else "auto",
+        "clip_length": windows.length,
+        "clip_step": windows.step if windows.kind in ("n-step", "sliding") else 1,
+    }
+    said = recipe.run.model_fields_set
+    return recipe.run.model_copy(update={name: value for name, value in learned.items() if name not in said})
+
+
+def _in_force(recipe: Recipe, way: Way) -> dict[str, Any]:
+    """The settings that the findings hang on; those of clips only where the network sees any."""
+    settings = recipe.model_dump(include={"region", "run", "findings", "keyframes"})
+    settings["run"]["mode"] = way.mode
+    if way.mode == "frame":
+        for name in ("mode", "clip_length", "clip_step"):
+            del settings["run"][name]
+    return settings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -115,7 +164,8 @@ def predict_all(
     when the work is interrupted.
 
     Raises:
-        UsageError: there is no recording below `paths`, or `out` cannot be written to.
+        UsageError: there is no recording below `paths`, `out` cannot be written to, or the network or the backend
+            cannot answer in the recipe's mode.
         BundleError, MissingExtra: the bundle's network cannot be run here.
     """
     runner = open_backend(bundle, backend, recipe.run)
@@ -129,8 +179,10 @@ def predict_all(
     try:
         for item, tell in _each(found):
             try:
-                recording = open_recording(item.path, recording_id=item.id, pseudonyms=pseudonyms)
-                digest = content_digest(item.path)
+                recording = open_recording(
+                    item.path, frames=item.frames, recording_id=item.id, pseudonyms=pseudonyms
+                )
+                digest = content_digest(item.path, frames=item.frames)
                 findings, timeline = predict(
                     replace(recording, id=_free_id(out, item.id, digest)),
                     bundle=bundle,

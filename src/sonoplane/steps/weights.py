@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from sonoplane.errors import BundleError, UsageError
 from sonoplane.models.bundle import Bundle, save_bundle
 from sonoplane.models.card import Card, builtin_card
 from sonoplane.models.model_card import write_model_card
+from sonoplane.models.spec import NetworkSpec
 from sonoplane.models.weights import ImportedWeights, import_weights, list_known
 from sonoplane.models.weights_download import get, git_blob_id
 from sonoplane.steps.progress import progress
@@ -61,7 +63,7 @@ def import_bundle(
         spec=imported.spec,
         card=imported.card,
         weights=imported.weights,
-        recipe=_AS_TRAINED,
+        recipe=_recipe_of(imported.spec),
         model_card=write_model_card(
             name=named, version="1", spec=imported.spec, card=imported.card, source=_source(path)
         ),
@@ -69,8 +71,14 @@ def import_bundle(
     )
 
 
-#: The published networks saw all that is inside their card's crop; to blank text there would change their answers.
-_AS_TRAINED = {"region": {"writing": False}}
+def _recipe_of(spec: NetworkSpec) -> dict[str, Any]:
+    """How a foreign network is run.
+
+    It saw all that was inside its card's crop: to blank text there would change its answers. The Kinetics networks saw
+    clips of 16 frames.
+    """
+    run = {"run": {"clip_length": 16}} if spec.kind.startswith("resnext") else {}
+    return {"region": {"writing": False}, **run}
 
 
 def _is_same(out: Path, name: str, imported: ImportedWeights) -> bool:
