@@ -15,7 +15,7 @@ from sonoplane.models.registry import build, weights_of
 from sonoplane.steps.predict import predict
 from sonoplane.steps.prepare import prepare
 from sonoplane.steps.private import open_private
-from sonoplane.steps.recipe import Recipe, layered
+from sonoplane.steps.recipe import layered
 from sonoplane.steps.train import recipe_for, train
 from sonoplane.video.opening import open_recording
 from sonoplane.video.phantom import PhantomExam
@@ -87,7 +87,7 @@ def test_what_prediction_sees_of_a_source_file_is_what_the_archive_holds(
     for source in sorted(sweeps.iterdir()):
         name = mapping[source.stem].archive_id
         recording = open_recording(source, recording_id=source.stem)
-        _, timeline = predict(recording, bundle=trained, backend=backend, recipe=Recipe())
+        _, timeline = predict(recording, bundle=trained, backend=backend, recipe=layered(trained.recipe))
         logits = backend(trained.card.values(store.read(name)))
         assert abs(logits - timeline.logits).max() < 1e-4
 
@@ -273,3 +273,27 @@ def test_sub_sampling_chooses_training_frames_and_stores_all(
 def test_the_input_is_the_archives_unless_another_is_asked_for(archive: Path) -> None:
     assert (recipe_for(archive).input.height, recipe_for(archive).input.width) == (32, 48)
     assert recipe_for(archive, {"input": {"height": 64}}).input.height == 64
+
+
+@pytest.mark.parametrize("dense", [False, True])
+def test_clips_are_learned_and_so_are_their_frames(archive: Path, tmp_path: Path, dense: bool) -> None:
+    clips = {
+        "network": {"name": "sononet3d-2"},
+        "windows": {"length": 6, "stride": 3, "policy": "majority"},
+        "training": {"dense": dense, "epochs": 1, "every": 1},
+    }
+    bundle = train(archive, task="planes", out=tmp_path / "b", recipe=layered(SMALL, clips))
+    validation = (bundle.metrics or {})["validation"]
+    assert ("frame_accuracy" if dense else "clip_accuracy") in validation
+    assert sum(map(sum, validation["confusion"])) == sum(validation["labels"]) > 0
+
+
+def test_a_training_that_starts_from_a_bundle_keeps_no_path(
+    archive: Path, trained: Bundle, tmp_path: Path
+) -> None:
+    start = {"network": {"start": str(trained.folder), "trained": "head"}, "training": {"epochs": 1}}
+    bundle = train(archive, task="planes", out=tmp_path / "b", recipe=layered(SMALL, start))
+    assert bundle.recipe["network"]["start"] == trained.folder.name
+    given, kept = trained.weights(), bundle.weights()
+    assert np.array_equal(given["blocks.4.2.0.norm.running_mean"], kept["blocks.4.2.0.norm.running_mean"])
+    assert not np.array_equal(given["head.0.0.conv.weight"], kept["head.0.0.conv.weight"])

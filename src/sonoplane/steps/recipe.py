@@ -18,12 +18,14 @@ from sonoplane.frames.region_settings import RegionSettings
 from sonoplane.frames.store_settings import StoreSettings
 from sonoplane.frames.subsample_settings import SubsampleSettings
 from sonoplane.inference.settings import FindingsSettings, KeyFrameSettings, RunSettings
+from sonoplane.steps.recipes import shipped, shipped_recipe
 from sonoplane.training.settings import (
     AugmentationSettings,
     InputSettings,
     NetworkSettings,
     TrainingSettings,
 )
+from sonoplane.training.tracking_settings import TrackingSettings
 
 __all__ = ["Recipe", "layered", "read_recipe"]
 
@@ -59,6 +61,8 @@ class Recipe(BaseModel):
     """How it learns."""
     augmentation: AugmentationSettings = Field(default_factory=AugmentationSettings)
     """How training frames are varied."""
+    tracking: TrackingSettings = Field(default_factory=TrackingSettings)
+    """Where a training can be followed."""
     run: RunSettings = Field(default_factory=RunSettings)
     """How the network runs in prediction."""
     findings: FindingsSettings = Field(default_factory=FindingsSettings)
@@ -75,12 +79,17 @@ class Recipe(BaseModel):
 
 
 def read_recipe(path: Path) -> dict[str, Any]:
-    """The settings that a recipe file gives, as written.
+    """The settings that a recipe file gives, as written; a bare name is that of a recipe that comes with the program.
+
+    >>> read_recipe(Path("liver-sweep-3d"))["network"]
+    {'name': 'sononet3d-16'}
 
     Raises:
-        UsageError: there is no such file, or it is not TOML.
+        UsageError: there is no such file or recipe, or it is not TOML.
     """
     try:
+        if str(path) in shipped() or not (path.suffix or path.exists() or len(path.parts) > 1):
+            return tomllib.loads(shipped_recipe(path.name))
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(

@@ -1,53 +1,32 @@
-"""Train a network on labelled frames and keep the weights of its lowest validation loss."""
+"""Train a network on samples of an archive and keep the weights of its best epoch."""
 
 import logging
-import math
-import time
+import shutil
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
-from tempfile import TemporaryDirectory
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytorch_lightning as lightning
 import torch
 from jaxtyping import Float32, Int64
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
-from torch.utils.data import DataLoader
 
 from sonoplane.errors import UsageError
 from sonoplane.models.card import Card
-from sonoplane.models.card_tensor import CardValues
 from sonoplane.models.network import PlaneNetwork
-from sonoplane.training.frames_dataset import Batch, FrameDataset
-from sonoplane.training.module import FrameClassifier
+from sonoplane.training.clips_dataset import ClipDataset
+from sonoplane.training.course import Course, Row
+from sonoplane.training.keeping import CHECKPOINT, EpochLine, Keeper, read_checkpoint
+from sonoplane.training.loading import ClipData
+from sonoplane.training.loss import class_weights
+from sonoplane.training.module import PlaneClassifier, laid_out
 from sonoplane.training.settings import AugmentationSettings, TrainingSettings
 
-__all__ = ["EpochLine", "Fitted", "answers", "check_input", "fit"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EpochLine:
-    """What one epoch came to."""
-
-    epoch: int
-    """From 1."""
-    epochs: int
-    train_loss: float
-    val_loss: float
-    val_accuracy: float
-    frames_per_s: float
-    best: bool
-    """The lowest validation loss so far."""
-
-    def __str__(self) -> str:
-        return (
-            f"epoch {self.epoch}/{self.epochs}  loss {self.train_loss:.3f}  "
-            f"validation loss {self.val_loss:.3f}, accuracy {self.val_accuracy:.3f}  "
-            f"{self.frames_per_s:.0f} frames/s{'  best' if self.best else ''}"
-        )
+__all__ = ["EpochLine", "Fitted", "check_input", "fit", "leads"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,97 +34,93 @@ class Fitted:
     """A trained network and how it came about."""
 
     network: PlaneNetwork = field(repr=False)
-    history: tuple[dict[str, float], ...]
+    """With the weights of the best epoch, on the CPU, in evaluation mode."""
+    history: tuple[Row, ...]
     best_epoch: int
     """From 1."""
+    logits: Float32[np.ndarray, "samples answers classes"] = field(repr=False)
+    """What the best epoch answers to the validation samples."""
+    confusion: Int64[np.ndarray, "truth answer"]
+    """Of the best epoch, on validation."""
 
 
 def fit(
     network: PlaneNetwork,
     card: Card,
-    train: FrameDataset,
-    validation: FrameDataset,
+    train: ClipDataset,
+    validation: ClipDataset,
     *,
+    dense: bool = False,
     training: TrainingSettings,
     augmentation: AugmentationSettings,
+    folder: Path,
+    fingerprint: str = "",
+    restart: bool = False,
+    loggers: Sequence[Any] = (),
+    callbacks: Sequence[lightning.Callback] = (),
     on_step: Callable[[int, int], None] = lambda done, total: None,
     on_epoch: Callable[[EpochLine], None] = lambda line: None,
 ) -> Fitted:
-    """Train `network`; `on_step` hears of every batch, `on_epoch` of every epoch.
+    """Train `network`; `on_step` hears of every batch, `on_epoch` of every epoch, and `loggers` get its row.
+
+    After every epoch `folder` holds all that is needed to go on, and a call with the same `fingerprint` does, unless
+    told to `restart`; on a CPU the weights are then those of a training that was never stopped. The folder is the
+    caller's to remove. In several processes, those that do not lead end here, with SystemExit.
 
     Raises:
-        UsageError: there is nothing to train or to validate on.
+        UsageError: there is nothing to train or to validate on; the folder is of another training; it diverged.
     """
-    for part, data in (("training", train), ("validation", validation)):
-        if not len(data):
-            raise UsageError(
-                f"No labelled frame is left for {part}.",
-                advice="Label recordings of more patients, or change the split's fractions.",
-            )
+    _check_parts(train, validation)
+    if restart and leads():
+        shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    course = Course(monitor=training.monitor, patience=training.patience, epochs=training.epochs)
+    before = None if restart else read_checkpoint(folder, fingerprint)
+    if before:
+        course.resume(before["sonoplane"])
+    n_classes = len(card.classes)
     network.train()  # the framework keeps the mode that it finds
-    module = FrameClassifier(
-        network,
+    module = PlaneClassifier(
+        laid_out(network, channels_last=training.channels_last),
         card,
         training=training,
         augmentation=augmentation,
-        class_weights=_class_weights(train.targets, len(card.classes), training.class_weights),
+        dense=dense,
+        class_weights=class_weights(train.targets, n_classes)
+        if training.class_weights
+        else torch.ones(n_classes),
+        validation_targets=torch.from_numpy(validation.targets),
+        course=course,
     )
-    with TemporaryDirectory() as folder, _quiet():
-        best = ModelCheckpoint(dirpath=folder, monitor="val_loss", mode="min", save_weights_only=True)
-        trainer = _trainer(training, [best, _Telling(on_step, on_epoch)])
-        with _interruptible():
-            trainer.fit(module, *_loaders(train, validation, training))
+    if not course.over:
+        keeper = Keeper(folder, fingerprint=fingerprint, on_step=on_step, on_epoch=on_epoch)
+        data = ClipData(train, validation, n_classes=n_classes, settings=training)
+        with torch.random.fork_rng(devices=[]), _quiet(), _interruptible():
+            trainer = _trainer(training, [*callbacks, keeper], loggers)
+            trainer.fit(module, data, ckpt_path=folder / CHECKPOINT if before else None, weights_only=True)
         if trainer.received_sigterm:
             raise KeyboardInterrupt
-        if not any(math.isfinite(row["val_loss"]) for row in module.history):
-            raise UsageError(
-                "Training diverged: the validation loss was never a number.",
-                advice="Lower --training.learning-rate, and look at the labels and the input.",
-            )
-        state = torch.load(best.best_model_path, weights_only=True)["state_dict"]
-    module.load_state_dict(state)
-    losses = [row["val_loss"] for row in module.history]
-    return Fitted(
-        network=network.eval(), history=tuple(module.history), best_epoch=int(np.nanargmin(losses)) + 1
-    )
+        if not trainer.is_global_zero:
+            raise SystemExit(0)
+        after = read_checkpoint(
+            folder, fingerprint
+        )  # what was trained in a process started for it is known there
+        if after:
+            course.resume(after["sonoplane"])
+    return _fitted(network, course)
 
 
-def _trainer(training: TrainingSettings, callbacks: list[lightning.Callback]) -> lightning.Trainer:
-    patience = EarlyStopping(monitor="val_loss", mode="min", patience=training.patience)
-    return lightning.Trainer(
-        max_epochs=training.epochs,
-        devices=1,
-        precision="bf16-mixed" if training.precision == "bf16" else "32-true",
-        callbacks=[*callbacks, patience],
-        logger=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        gradient_clip_val=1.0,
-    )
+def leads() -> bool:
+    """Whether this process is the one that tells and writes, of all that train together."""
+    return int(getattr(lightning.utilities.rank_zero_only, "rank", None) or 0) == 0
 
 
-def _loaders(
-    train: FrameDataset, validation: FrameDataset, training: TrainingSettings
-) -> tuple[DataLoader[Batch], DataLoader[Batch]]:
-    """Training frames in drawn order, validation frames in theirs."""
-    shuffled = DataLoader(
-        train,
-        batch_size=training.batch,
-        shuffle=True,
-        generator=torch.Generator().manual_seed(training.seed),
-        collate_fn=_as_is,
-        drop_last=len(train) > training.batch,
-    )
-    return shuffled, DataLoader(validation, batch_size=training.batch, collate_fn=_as_is)
-
-
-def check_input(network: PlaneNetwork, card: Card) -> None:
-    """Raise a UsageError where the card's size is too small for the network's pools."""
+def check_input(network: PlaneNetwork, card: Card, n_frames: int = 1, *, dense: bool = False) -> None:
+    """Raise a UsageError where the card's size, or a clip, is too small for the network, or it has no dense form."""
+    shape = (n_frames, *card.size) if network.takes_clips else card.size
+    trial = deepcopy(network).to("meta").eval()
     try:
-        with torch.inference_mode():
-            network.eval()(torch.zeros(1, 1, *card.size))
-            network.train()
+        (trial.dense if dense else trial)(torch.zeros(2, 1, *shape, device="meta"))
     except RuntimeError as error:
         raise UsageError(
             f"An input of {card.size[0]} x {card.size[1]} is too small for this network.",
@@ -153,15 +128,54 @@ def check_input(network: PlaneNetwork, card: Card) -> None:
         ) from error
 
 
-def answers(network: PlaneNetwork, card: Card, frames: FrameDataset) -> Int64[np.ndarray, "frames"]:
-    """The likeliest class of every frame of a data set, by its number."""
-    values = CardValues(card)
-    found = []
-    with torch.inference_mode():
-        for start in range(0, len(frames), 64):
-            images = frames.__getitems__(range(start, min(start + 64, len(frames)))).images
-            found.append(network(values(images)).argmax(dim=1).numpy())
-    return np.concatenate(found)
+def _check_parts(train: ClipDataset, validation: ClipDataset) -> None:
+    for part, data in (("training", train), ("validation", validation)):
+        if not (data.targets >= 0).any():
+            raise UsageError(
+                f"No labelled frame or clip is left for {part}.",
+                advice="Label recordings of more patients, change the split's fractions, or cut shorter clips.",
+            )
+
+
+def _fitted(network: PlaneNetwork, course: Course) -> Fitted:
+    best = course.best
+    if best is None:
+        raise UsageError(
+            "Training diverged: the validation loss was never a number.",
+            advice="Lower --training.learning-rate, and look at the labels and the input;"
+            " then begin anew with --restart.",
+        )
+    plain = laid_out(network.cpu(), channels_last=False)
+    plain.load_state_dict(best.weights)
+    return Fitted(
+        network=plain.eval(),
+        history=tuple(course.history),
+        best_epoch=best.epoch,
+        logits=best.logits.numpy(),
+        confusion=best.confusion.numpy(),
+    )
+
+
+def _trainer(
+    training: TrainingSettings, callbacks: list[lightning.Callback], loggers: Sequence[Any]
+) -> lightning.Trainer:
+    return lightning.Trainer(
+        max_epochs=training.epochs,
+        accelerator=training.accelerator,
+        devices=training.devices,
+        num_nodes=training.nodes,
+        strategy=training.strategy,
+        precision="bf16-mixed" if training.precision == "bf16" else "32-true",
+        accumulate_grad_batches=training.accumulate,
+        gradient_clip_val=training.clip_gradient or None,
+        callbacks=callbacks,
+        logger=list(loggers) or False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )
 
 
 @contextmanager
@@ -171,57 +185,6 @@ def _interruptible() -> Iterator[None]:
         yield
     except SystemExit as error:
         raise KeyboardInterrupt from error
-
-
-def _as_is(batch: Any) -> Batch:
-    """The data set makes whole batches itself."""
-    made: Batch = batch
-    return made
-
-
-def _class_weights(
-    targets: Int64[np.ndarray, "frames"], n_classes: int, weigh: bool
-) -> Float32[torch.Tensor, "classes"]:
-    """Inverse class frequency, with mean 1 over the frames; absent classes weigh 1."""
-    counts = np.bincount(targets, minlength=n_classes)
-    if not weigh:
-        return torch.ones(n_classes)
-    present = np.count_nonzero(counts)
-    weights = np.where(counts, len(targets) / (present * np.maximum(counts, 1)), 1.0)
-    return torch.tensor(weights, dtype=torch.float32)
-
-
-class _Telling(lightning.Callback):
-    """Says how far training has come."""
-
-    def __init__(self, on_step: Callable[[int, int], None], on_epoch: Callable[[EpochLine], None]) -> None:
-        self._on_step = on_step
-        self._on_epoch = on_epoch
-        self._began = 0.0
-        self._best = float("inf")
-
-    def on_train_epoch_start(self, trainer: lightning.Trainer, module: Any) -> None:
-        self._began = time.monotonic()
-
-    def on_train_batch_end(self, trainer: lightning.Trainer, *rest: Any) -> None:
-        batches = int(trainer.num_training_batches)
-        self._on_step(trainer.global_step, batches * int(trainer.max_epochs or 1))
-
-    def on_validation_end(self, trainer: lightning.Trainer, module: Any) -> None:
-        row = module.history[-1]
-        loader: Any = trainer.train_dataloader
-        self._on_epoch(
-            EpochLine(
-                epoch=trainer.current_epoch + 1,
-                epochs=int(trainer.max_epochs or 1),
-                train_loss=row["train_loss"],
-                val_loss=row["val_loss"],
-                val_accuracy=row["val_accuracy"],
-                frames_per_s=len(loader.dataset) / (time.monotonic() - self._began),
-                best=row["val_loss"] < self._best,
-            )
-        )
-        self._best = min(self._best, row["val_loss"])
 
 
 @contextmanager
