@@ -91,6 +91,8 @@ def train(
     notes = _told(task, training, validation, form, classes)
     if recipe.network.start:
         notes.append(begin_with(network, spec, recipe.network.start))
+    elif recipe.network.trained != "all":
+        notes.append("What is not trained keeps the weights that were drawn: name a --network.start.")
     network.trainable(recipe.network.trained, statistics=recipe.network.statistics)
     for note in notes if leads() else ():
         say(note)

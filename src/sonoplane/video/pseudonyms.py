@@ -79,7 +79,9 @@ def read_pseudonyms(path: Path) -> dict[tuple[str, str], str]:
         ) from error
     given: dict[tuple[str, str], str] = {}
     for number, row in enumerate(rows, start=2):
-        kind, original, name = ((row.get(column) or "").strip() for column in ("kind", "original", "pseudonym"))
+        kind, original, name = (
+            (row.get(column) or "").strip() for column in ("kind", "original", "pseudonym")
+        )
         wrong = _fault(kind, original, name, given)
         if wrong:
             raise UsageError(f"Row {number} of '{path.name}': {wrong[0]}.", advice=wrong[1])
