@@ -16,7 +16,7 @@ import numpy as np
 __all__ = ["Contest", "Result", "Turns", "available", "compare", "machine", "measure", "run", "table"]
 
 #: Files of this folder that are no benchmarks.
-NOT_BENCHMARKS = {"__init__", "__main__", "runner"}
+NOT_BENCHMARKS = {"__init__", "__main__", "old_training", "runner"}
 
 #: Libraries whose versions change the figures.
 LIBRARIES = ("numpy", "numba", "av", "opencv-python-headless", "pydicom", "openvino", "onnxruntime", "torch")
@@ -35,6 +35,8 @@ class Contest:
     """What one piece of the work is: `frame`, `pair of frames`."""
     run_baseline: Work
     run_ours: Work
+    end: Callable[[], None] = lambda: None
+    """Called after the last turn."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,7 +84,10 @@ def run(name: str, *, turns: int, tell: Callable[[str], None]) -> Result:
     module = importlib.import_module(f"benchmarks.{name.replace('-', '_')}")
     with tempfile.TemporaryDirectory() as folder:
         contest: Contest = module.prepare(Path(folder))
-        taken = measure(contest, turns=turns, tell=tell)
+        try:
+            taken = measure(contest, turns=turns, tell=tell)
+        finally:
+            contest.end()
     result = compare(name, contest, taken)
     for who, seconds in (("baseline", taken.baseline_s), ("ours", taken.ours_s)):
         tell(
