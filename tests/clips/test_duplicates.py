@@ -101,8 +101,8 @@ def test_a_pair_across_patients_stops_the_run_with_advice():
         audit_duplicates([PAIR], {"a": "Doe", "b": "Roe"}, {"a": "train", "b": "train"})
     assert str(caught.value) == (
         "'a' and 'b' show the same (97%) but are of two patients. If they merely look alike, write 'different'"
-        " into the verdict column of near-duplicates.csv and run again; else prepare into a new archive, with one patient"
-        " for both in the label table or without one."
+        " into the verdict column of near-duplicates.csv and run again; else prepare into a new archive, with one"
+        " patient for both in the label table or without one."
     )
 
 

@@ -11,7 +11,10 @@ from pydantic import BaseModel
 
 __all__ = ["Json", "Overwrite", "Recipe", "fields_of", "given", "print_json", "print_line"]
 
-Recipe = Annotated[Path | None, Parameter(help="A TOML file of settings, or the name of a recipe that comes along; flags win.")]
+Recipe = Annotated[
+    Path | None,
+    Parameter(help="A TOML file of settings, or the name of a recipe that comes along; flags win over it."),
+]
 Overwrite = Annotated[bool, Parameter(negative="", help="Replace a bundle that is there.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print the result as JSON.")]
 
