@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from sonoplane.metrics.floors import thumbnail_floor
 from sonoplane.metrics.intervals import Estimate, accuracy_over_patients
 from sonoplane.records import Findings, Image, Label, Timeline
 from sonoplane.steps.predict import predict_all
-from sonoplane.steps.prepare import prepare
+from sonoplane.steps.prepare import Jobs, prepare
 from sonoplane.steps.progress import progress, say
 from sonoplane.steps.recipe import layered, read_recipe
 from sonoplane.steps.train import train
@@ -99,8 +98,14 @@ def demo(out: Path, *, patients: int = 24, seed: int = 0) -> DemoResult:
     write_labels(out / "labels.csv", rows)
     paths = _write_recordings(exams, out / "recordings")
     clock.lap("simulate")
-    recipe = layered(read_recipe(Path(str(files("sonoplane") / "recipes" / "demo.toml"))))
-    prepare([out / "recordings"], out / "archive", labels={TASK: out / "labels.csv"}, recipe=recipe)
+    recipe = layered(read_recipe(Path("demo")))
+    prepare(
+        [out / "recordings"],
+        out / "archive",
+        labels={TASK: out / "labels.csv"},
+        recipe=recipe,
+        jobs=Jobs(workers=min(os.cpu_count() or 1, 8)),
+    )
     clock.lap("prepare")
     bundle = train(out / "archive", task=TASK, out=out / "bundle", recipe=recipe)
     clock.lap("train")
