@@ -56,6 +56,8 @@ Train a network on an archive and leave it as a bundle; its input is that which 
 prepared for.
 
 Example: `sonoplane train archive --task planes --out liver --training.epochs 20`
+
+Cross-validation: `sonoplane train archive --task planes --out liver5 --folds 5`
 """,
     "export": """
 Add a form of the network to its bundle that runs without PyTorch, and prove that it answers the

@@ -1,12 +1,13 @@
 """The command `train`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from sonoplane.cli.words import Json, Overwrite, Recipe, given, print_json, print_line
 from sonoplane.clips.windows_settings import WindowSettings
+from sonoplane.metrics.calibration_settings import CalibrationSettings
 from sonoplane.training.settings import (
     AugmentationSettings,
     InputSettings,
@@ -26,6 +27,8 @@ def train(
     out: Path,
     overwrite: Overwrite = False,
     restart: Annotated[bool, Parameter(negative="")] = False,
+    folds: int | None = None,
+    preview: Annotated[Path | None, Parameter(negative="")] = None,
     recipe: Recipe = None,
     as_json: Json = False,
     network: NetworkSettings | None = None,
@@ -34,6 +37,7 @@ def train(
     augmentation: AugmentationSettings | None = None,
     windows: WindowSettings | None = None,
     tracking: TrackingSettings | None = None,
+    calibration: CalibrationSettings | None = None,
 ) -> int:
     """Train a network on an archive and leave it as a bundle.
 
@@ -47,7 +51,15 @@ def train(
         The bundle: a folder that is made.
     restart
         Begin anew where a training of this name was stopped; else it goes on.
+    folds
+        Cross-validate: share out the patients outside the test part between so many folds, train a network for each on
+        the others (the next fold chooses the epoch), and leave all of them as an ensemble, with the answers of each to
+        its own fold in `out_of_fold.csv`.
+    preview
+        Train nothing: write this PNG of training clips, as they are and varied, and tell what training would be.
     """
+    from sonoplane.steps.folds import train_folds
+    from sonoplane.steps.preview import preview as show
     from sonoplane.steps.recipe import read_recipe
     from sonoplane.steps.train import recipe_for
     from sonoplane.steps.train import train as run
@@ -59,13 +71,33 @@ def train(
         "augmentation": augmentation,
         "windows": windows,
         "tracking": tracking,
+        "calibration": calibration,
     }
     settings = recipe_for(archive, read_recipe(recipe) if recipe else {}, given(flags))
-    bundle = run(archive, task=task, out=out, recipe=settings, overwrite=overwrite, restart=restart)
+    if preview is not None:
+        told = show(archive, task=task, recipe=settings, out=preview)
+        if as_json:
+            print_json(told.to_json())
+        else:
+            for line in (*told.lines(), f"Sheet: {preview}"):
+                print_line(line)
+        return 0
+    if folds is None:
+        bundle = run(archive, task=task, out=out, recipe=settings, overwrite=overwrite, restart=restart)
+    else:
+        bundle = train_folds(
+            archive, task=task, out=out, n_folds=folds, recipe=settings, overwrite=overwrite, restart=restart
+        )
     if as_json:
         print_json({"bundle": out.name, "sha256": bundle.sha256, "metrics": bundle.metrics})
     else:
-        validation = (bundle.metrics or {})["validation"]
-        name = next(key for key in validation if key.endswith("_accuracy"))
-        print_line(f"Validation {name.replace('_', ' ')} {validation[name]['text']}. Bundle: {out}")
+        part = "validation" if folds is None else "out_of_fold"
+        print_line(f"{_told(part, (bundle.metrics or {})[part])} Bundle: {out}")
     return 0
+
+
+def _told(part: str, figures: dict[str, Any]) -> str:
+    """What was measured there, in words; of recordings, where they have labels of their own."""
+    names = [name for name in figures if name.endswith("_accuracy")]
+    each = ", ".join(f"{name.replace('_', ' ')} {figures[name]['text']}" for name in names)
+    return f"{part.replace('_', '-').capitalize()} {each}."

@@ -1,6 +1,6 @@
 """One interface for whatever runs the network: OpenVINO, ONNX Runtime or PyTorch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from sonoplane.errors import BundleError, MissingExtra, SonoplaneError, UsageError
+from sonoplane.inference.ensembles import mean_answer
 from sonoplane.inference.settings import RunSettings
 from sonoplane.inference.ways import Way, run_of, way_of
 from sonoplane.models.bundle import Bundle
@@ -20,6 +21,7 @@ __all__ = [
     "Clips",
     "DenseAnswer",
     "DenseBackend",
+    "EnsembleBackend",
     "Inputs",
     "Logits",
     "open_backend",
@@ -73,13 +75,30 @@ class DenseBackend(Backend, Protocol):
         ...
 
 
+class EnsembleBackend:
+    """The members of an ensemble, each on a backend of its own; it answers the mean of their probabilities.
+
+    A run of frames that the members answer densely goes through each of them: see `passes.begin`.
+    """
+
+    def __init__(self, members: Sequence[Backend]) -> None:
+        self.members = tuple(members)
+        self.name: str = self.members[0].name
+        self.precision: str = self.members[0].precision
+
+    def __call__(self, inputs: Inputs | Clips) -> Logits:
+        """Logits of the mean, of a batch of frames, or of clips."""
+        return mean_answer(np.stack([member(inputs) for member in self.members]))
+
+
 def open_backend(
     bundle: Bundle, choice: BackendChoice = "auto", settings: RunSettings | None = None
 ) -> Backend:
     """Make the bundle's network ready on the backend of choice; settings are the bundle's, if none are given.
 
     `auto` takes the exported model where the bundle has one that goes through time as the settings want it, since it is
-    the fastest, else PyTorch. Exported models answer clips of one length as a whole.
+    the fastest, else PyTorch; of an ensemble it takes one for all members. Exported models answer clips of one length
+    as a whole.
 
     Raises:
         BundleError: the bundle holds no model of that form.
@@ -89,6 +108,11 @@ def open_backend(
     """
     settings = run_of(bundle) if settings is None else settings
     way = way_of(bundle.spec, settings)
+    if bundle.members:
+        if choice == "auto":
+            best = {_best(member, way) for member in bundle.members}
+            choice = best.pop() if len(best) == 1 else "torch"
+        return EnsembleBackend([open_backend(member, choice, settings) for member in bundle.members])
     if choice == "auto":
         choice = _best(bundle, way)
     if settings.precision != "float32" and choice != "openvino":

@@ -15,6 +15,7 @@ from sonoplane.errors import BundleError, MissingExtra
 from sonoplane.inference.backends import Backend, Clips, Inputs, Logits, open_backend, open_exported
 from sonoplane.inference.ways import Way, run_of, way_of
 from sonoplane.models.bundle import Bundle, add_files
+from sonoplane.models.ensemble import change_members
 
 __all__ = ["ExportForm", "export"]
 
@@ -30,7 +31,8 @@ def export(bundle: Bundle, form: ExportForm) -> tuple[Bundle, float]:
     """Add the network to the bundle as ONNX or OpenVINO IR; gives the largest difference of a logit from PyTorch's.
 
     The batch is free, the image size is the card's. Of a network of clips it is the form that answers a clip as a
-    whole, for the clip length that the bundle says. The IR is made from the ONNX graph, which needs no converter that
+    whole, for the clip length that the bundle says. Of an ensemble every member is exported, or none; each answers by
+    itself then, and their mean is taken as before. The IR is made from the ONNX graph, which needs no converter that
     reports usage to anyone.
 
     Raises:
@@ -41,6 +43,10 @@ def export(bundle: Bundle, form: ExportForm) -> tuple[Bundle, float]:
     for needed in ("torch", "onnx", "onnxscript"):
         if not find_spec(needed):
             raise MissingExtra(f"Export needs {needed}.", advice="Run `pip install sonoplane[train]`.")
+    if bundle.members:
+        differences: list[float] = []
+        exported = change_members(bundle, lambda member: differences.append(export(member, form)[1]))
+        return exported, max(differences)
     run = run_of(bundle).model_copy(update={"mode": "clip"})
     way = way_of(bundle.spec, run)
     theirs = _logits(bundle, way, open_backend(bundle, "torch", run))

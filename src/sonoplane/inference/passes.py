@@ -1,13 +1,15 @@
 """A recording on its way through the network: prepared frames go in piece by piece, their logits come out in order."""
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32
 
 from sonoplane.errors import UsageError
-from sonoplane.inference.backends import Answered, Backend, Clips, DenseBackend, Inputs
+from sonoplane.inference.backends import Answered, Backend, Clips, DenseBackend, EnsembleBackend, Inputs
+from sonoplane.inference.ensembles import mean_answer
 from sonoplane.inference.ways import Way
 
 __all__ = ["Pass", "begin", "clips", "needed_frames"]
@@ -34,6 +36,8 @@ def begin(backend: Backend, way: Way) -> Pass:
     Raises:
         UsageError: a dense pass is asked of a backend that has none.
     """
+    if isinstance(backend, EnsembleBackend):
+        return _EnsemblePass([begin(member, way) for member in backend.members])
     if way.mode == "frame":
         return _FramePass(backend)
     if way.mode == "clip":
@@ -43,6 +47,8 @@ def begin(backend: Backend, way: Way) -> Pass:
 
 def needed_frames(backend: Backend, way: Way) -> int:
     """How many frames a recording must have to be answered without repeating any of them throughout."""
+    if isinstance(backend, EnsembleBackend):
+        return max(needed_frames(member, way) for member in backend.members)
     if way.mode == "dense":
         return _dense(backend).min_frames * way.step
     return way.span
@@ -66,6 +72,30 @@ def _dense(backend: Backend) -> DenseBackend:
             advice="Predict with `--mode clip`, or with `--backend torch`.",
         )
     return backend
+
+
+class _EnsemblePass:
+    """Each frame is answered when every member has answered it."""
+
+    def __init__(self, members: Sequence[Pass]) -> None:
+        self._members = members
+        self._answered: list[deque[np.ndarray]] = [deque() for _ in members]
+
+    def go_on(self, inputs: Inputs) -> Answered:
+        return self._together([member.go_on(inputs) for member in self._members])
+
+    def end(self) -> Answered:
+        return self._together([member.end() for member in self._members])
+
+    def _together(self, answers: Sequence[Answered]) -> Answered:
+        for waiting, new in zip(self._answered, answers, strict=True):
+            waiting.extend(new)
+        n_all = min(len(waiting) for waiting in self._answered)
+        if not n_all:
+            return _NONE
+        return mean_answer(
+            np.stack([[waiting.popleft() for _ in range(n_all)] for waiting in self._answered])
+        )
 
 
 class _FramePass:

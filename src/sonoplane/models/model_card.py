@@ -18,8 +18,12 @@ def write_model_card(
     metrics: Mapping[str, Any] | None = None,
     training_data: str | None = None,
     source: str | None = None,
+    n_members: int = 0,
+    measured: str | None = None,
 ) -> str:
     """The bundle's MODEL_CARD.md, for a reader without code.
+
+    `n_members` is how many networks an ensemble has; `measured` says what the metrics are of.
 
     >>> from sonoplane.models.card import builtin_card
     >>> from sonoplane.models.spec import network_spec
@@ -32,8 +36,7 @@ def write_model_card(
     lines = [
         f"# {name} {version}",
         "",
-        f"A `{spec.name}` network that says which standard plane an ultrasound frame shows. "
-        "Made with sonoplane.",
+        f"{_who(spec, n_members)} which standard plane an ultrasound frame shows. Made with sonoplane.",
         "",
         "## Intended use",
         "",
@@ -58,6 +61,7 @@ def write_model_card(
         "",
         "## Metrics",
         "",
+        *([measured, ""] if measured else []),
         *(_rows(metrics) if metrics else ["None were measured on this bundle."]),
         "",
         "## Limits",
@@ -69,6 +73,15 @@ def write_model_card(
         "",
     ]
     return "\n".join(lines)
+
+
+def _who(spec: NetworkSpec, n_members: int) -> str:
+    if not n_members:
+        return f"A `{spec.name}` network that says"
+    return (
+        f"An ensemble of {n_members} networks (`{spec.name}`), each a bundle in a folder of its own. They say "
+        "together, by the mean of their probabilities,"
+    )
 
 
 def _crop(card: Card) -> str:

@@ -10,6 +10,7 @@ from sonoplane.errors import UsageError, WeightsError
 from sonoplane.models.fit import COUNTER, check_fit
 from sonoplane.models.resnext_plan import DEPTHS, ResNextPlan, resnext_shapes
 from sonoplane.models.spec import NetworkSpec, network_spec
+from sonoplane.models.weights_layouts import own_numbers
 
 __all__ = ["gray_resnext", "is_resnext", "resnext_layout", "translate_resnext", "with_channels"]
 
@@ -58,13 +59,13 @@ def resnext_layout(keys: Collection[str]) -> dict[str, str]:
 
 
 def translate_resnext(
-    arrays: Mapping[str, np.ndarray], *, stem_stride: int = 1, stem_pool: bool = True
+    arrays: Mapping[str, np.ndarray], *, stem_stride: int = 1, stem_pool: bool = True, whole: bool = True
 ) -> tuple[ResNextPlan, dict[str, np.ndarray]]:
     """Our plan, names and shapes for their arrays; only the stem's stride in time and its pool leave no trace in them.
 
     The input channels are those of `blocks.0.0.conv.weight`, the classes those of `head.0.conv.weight`. Names
-    outside the network (a loss, a metric) are left out. Raises a WeightsError that names what is missing, surplus
-    or misshapen.
+    outside the network (a loss, a metric) are left out; so is a head that is not there or not of this form, if the
+    network need not be `whole`. Raises a WeightsError that names what is missing, surplus or misshapen.
     """
     layout = resnext_layout(arrays.keys())
     prefix = layout["blocks.0.0.conv.weight"].removesuffix("conv1.weight")
@@ -73,9 +74,11 @@ def translate_resnext(
         for key, array in arrays.items()
         if key.startswith(prefix) and _OWN.fullmatch(key[len(prefix) :]) and not key.endswith(COUNTER)
     }
-    first, spread, last = (
-        given.get(layout[f"{name}.conv.weight"]) for name in ("blocks.0.0", "blocks.1.0.spread", "head.0")
-    )
+    if not whole and not _has_head(given, layout):
+        layout = {ours: theirs for ours, theirs in layout.items() if not ours.startswith("head")}
+        given = {key: array for key, array in given.items() if key in layout.values()}
+    first, spread = (given.get(layout[f"{name}.conv.weight"]) for name in ("blocks.0.0", "blocks.1.0.spread"))
+    last = given.get(layout["head.0.conv.weight"]) if "head.0.conv.weight" in layout else np.empty((1, 0))
     if first is None or spread is None or last is None or (first.ndim, spread.ndim, last.ndim) != (5, 5, 2):
         raise WeightsError(
             "The weights look like a 3D ResNeXt, but the first or the last layer is missing or misshapen.",
@@ -84,18 +87,24 @@ def translate_resnext(
     plan = replace(_plan(first, spread, layout), stem_stride=stem_stride, stem_pool=stem_pool)
     shapes = resnext_shapes(plan, n_classes=last.shape[0], in_channels=first.shape[1])
     shapes["head.0.conv.weight"] = shapes["head.0.conv.weight"][:2]
+    shapes = {ours: shape for ours, shape in shapes.items() if ours in layout}
     check_fit({layout[ours]: shape for ours, shape in shapes.items()}, given)
     return plan, {ours: _numbers(layout[ours], given[layout[ours]]) for ours in shapes}
 
 
-def gray_resnext(arrays: Mapping[str, np.ndarray]) -> tuple[NetworkSpec, dict[str, np.ndarray]]:
+def gray_resnext(
+    arrays: Mapping[str, np.ndarray], *, whole: bool = True
+) -> tuple[NetworkSpec, dict[str, np.ndarray]]:
     """The registry's network that their arrays belong to, taking gray clips, and its weights.
 
-    Raises as `translate_resnext` does.
+    If it need not be `whole` and its head is left out, the spec is one of features only. Raises as
+    `translate_resnext` does.
     """
-    plan, weights = translate_resnext(arrays)
-    n_classes = weights["head.0.conv.weight"].shape[0]
-    spec = network_spec(f"resnext3d-{plan.depth}", n_classes=n_classes, options=plan.options)
+    plan, weights = translate_resnext(arrays, whole=whole)
+    head = weights.get("head.0.conv.weight")
+    options = plan.options if head is not None else {**plan.options, "features_only": True}
+    n_classes = 1 if head is None else head.shape[0]
+    spec = network_spec(f"resnext3d-{plan.depth}", n_classes=n_classes, options=options)
     return spec, with_channels(weights, 1)
 
 
@@ -162,15 +171,17 @@ def _plan(first: np.ndarray, spread: np.ndarray, layout: Mapping[str, str]) -> R
         raise WeightsError(error.message, advice=error.advice) from error
 
 
+def _has_head(given: Mapping[str, np.ndarray], layout: Mapping[str, str]) -> bool:
+    """Whether there is one fully connected layer, as wide as the last stage."""
+    stages = [name for name in layout if name.endswith("expand.norm.bias")]
+    names = (layout["head.0.conv.weight"], layout["head.0.conv.bias"], layout[stages[-1]])
+    if not all(name in given for name in names):
+        return False
+    weight, bias, wide = (given[name].shape for name in names)
+    return len(weight) == 2 and weight == (*bias, *wide)
+
+
 def _numbers(theirs: str, array: np.ndarray) -> np.ndarray:
     """In float32; a fully connected layer becomes a convolution of one place."""
-    if not np.issubdtype(array.dtype, np.floating):
-        raise WeightsError(
-            f"{theirs} holds {array.dtype}, not floating-point numbers.",
-            advice="Save the weights as float32, not quantized.",
-        )
-    if not np.isfinite(array).all():
-        raise WeightsError(f"{theirs} holds values that are no finite numbers.", advice="Get the file again.")
-    if array.ndim == 2:
-        array = array[:, :, None, None, None]
-    return np.array(array, np.float32, order="C")
+    numbers = own_numbers(theirs, array)
+    return numbers[:, :, None, None, None] if numbers.ndim == 2 else numbers

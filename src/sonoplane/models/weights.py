@@ -10,12 +10,13 @@ import numpy as np
 
 from sonoplane.errors import MissingExtra, UsageError, WeightsError
 from sonoplane.models.card import Card, builtin_card
+from sonoplane.models.fit import weight_shapes
 from sonoplane.models.resnext_weights import gray_resnext, is_resnext
 from sonoplane.models.spec import CAUSAL, NetworkSpec
 from sonoplane.models.weights_known import KNOWN, KnownWeights, list_known
-from sonoplane.models.weights_layouts import translate
+from sonoplane.models.weights_layouts import KNOWN_FAMILIES, own_numbers, translate, without_prefix
 
-__all__ = ["KNOWN", "ImportedWeights", "KnownWeights", "import_weights", "list_known"]
+__all__ = ["KNOWN", "ImportedWeights", "KnownWeights", "import_weights", "list_known", "read_start"]
 
 
 class ImportedWeights(NamedTuple):
@@ -40,15 +41,8 @@ def import_weights(
     file with 14 outputs is taken for the published weights and gets the `fetal` card; any other head needs
     `card` and its classes. Raises WeightsError with what is missing, surplus or misshapen.
     """
-    reader = _READERS.get(path.suffix.lower())
-    if reader is None:
-        raise WeightsError(
-            f"{path.name!r} is of no known kind of weights.", advice=f"Known are {', '.join(_READERS)}."
-        )
-    if not path.is_file():
-        raise UsageError(f"There is no file {path.name!r}.", advice="Check the path of the weights.")
     causal = name is not None and name.endswith(CAUSAL)
-    arrays = reader(path)
+    arrays = _read(path)
     title = ""
     if is_resnext(arrays.keys()):
         spec, weights = gray_resnext(arrays)
@@ -66,6 +60,42 @@ def import_weights(
         )
     published = "Lasagne" in title and spec.n_classes == len(builtin_card("fetal").classes)
     return ImportedWeights(spec, weights, _choose_card(spec, card, classes, published=published))
+
+
+def read_start(path: Path, like: NetworkSpec) -> tuple[NetworkSpec, dict[str, np.ndarray]]:
+    """What of a weights file can start the network `like`: the body, and the head where there is one as ours are.
+
+    Files are read and told apart as by `import_weights`, but nothing need be known of the classes. What no shape tells
+    is taken to be as in `like`: whether kernels over time look into the past only, and the options of a file that
+    names its arrays as `like` does. Without a head, the spec that is given back is one of features only.
+
+    Raises:
+        UsageError: there is no such file.
+        WeightsError: the weights are of no known layout, damaged, or lack a part of the body.
+    """
+    arrays = _read(path)
+    if is_resnext(arrays.keys()):
+        return gray_resnext(arrays, whole=False)
+    shapes = weight_shapes(like)
+    own = without_prefix(arrays)
+    if like.family in KNOWN_FAMILIES or not all(
+        name in own for name in shapes if not name.startswith("head")
+    ):
+        spec, weights, _ = translate(arrays, causal=like.causal, whole=False)
+        return spec, weights
+    return like, {name: own_numbers(name, own[name]) for name in shapes if name in own}
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a file under the names that they have there."""
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        raise WeightsError(
+            f"{path.name!r} is of no known kind of weights.", advice=f"Known are {', '.join(_READERS)}."
+        )
+    if not path.is_file():
+        raise UsageError(f"There is no file {path.name!r}.", advice="Check the path of the weights.")
+    return reader(path)
 
 
 def _choose_card(

@@ -25,6 +25,9 @@ __all__ = ["confusion_png", "write_confusion"]
 #: Up to so many classes a cell tells its count too.
 _TOLD = 12
 
+#: A fold's matrix is at least so wide, in inches, that its title does not run into the next one's.
+_LEAST_FOLD = 1.8
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Scale:
@@ -96,7 +99,9 @@ def _scale(n_classes: int) -> _Scale:
 
 def _fold_scale(n_classes: int) -> _Scale:
     if n_classes <= 8:
-        return _Scale(cell=0.4, letters=8, numbers=7, counts=False, longest=24, lines=1)
+        return _Scale(
+            cell=max(0.4, _LEAST_FOLD / n_classes), letters=8, numbers=7, counts=False, longest=24, lines=1
+        )
     if n_classes <= _TOLD:
         return _Scale(cell=0.27, letters=7.5, numbers=5.5, counts=False, longest=24, lines=1)
     cell = max(0.09, 3.2 / n_classes)

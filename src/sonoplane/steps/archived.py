@@ -1,0 +1,83 @@
+"""What a network says of a recording in an archive: what it would say of the file that the recording came from."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from sonoplane.errors import UsageError
+from sonoplane.frames.archive import Archive
+from sonoplane.inference.backends import Backend
+from sonoplane.inference.predictor import Predictor
+from sonoplane.inference.timeline import TimelineBuilder
+from sonoplane.inference.ways import way_of
+from sonoplane.metrics.calibration_record import Calibration
+from sonoplane.models.bundle import Bundle
+from sonoplane.models.card import Card
+from sonoplane.records import Box, Frame, Timeline
+from sonoplane.steps.recipe import Recipe
+
+__all__ = ["check_input_fits", "timeline_of"]
+
+#: Frames that are read from the archive at a time: as many as it mostly keeps together.
+_TOGETHER = 16
+
+
+def timeline_of(
+    store: Archive,
+    recording_id: str,
+    *,
+    bundle: Bundle,
+    backend: Backend,
+    recipe: Recipe,
+    on_frame: Callable[[int, int], None] = lambda done, total: None,
+) -> Timeline:
+    """The answers to every frame of a recording, not only to those that training would take.
+
+    The archive's frames are cleaned, and cropped to the ultrasound region, so they go through the card and the network
+    as in `predict`, in the recipe's mode. A single row differs from that of the source file only by what the archive
+    gave up: color, where it was prepared with `--grey`. Memory does not grow with the recording's length.
+
+    Raises:
+        UsageError: the archive was prepared for another input than the network's, the network cuts its own crop out of
+            such recordings, or it cannot answer in the recipe's mode.
+    """
+    check_input_fits(store, bundle.card)
+    entry = store.entry(recording_id)
+    _refuse_own_crop(bundle.card, entry.source_height, entry.source_width)
+    seen_by = Predictor(bundle.card, backend, way_of(bundle.spec, recipe.run), batch=recipe.run.batch)
+    calibration = Calibration.from_dict(bundle.calibration, bundle.card.classes)
+    builder = TimelineBuilder(recording_id, bundle.card.classes, entry.fps, calibration)
+    whole = Box(left=0, top=0, right=entry.width, bottom=entry.height)
+    for done, seen in enumerate(seen_by.watch(_frames(store, recording_id), whole), start=1):
+        builder.add(seen)
+        on_frame(done, entry.n_frames)
+    return builder.build()
+
+
+def check_input_fits(store: Archive, card: Card) -> None:
+    """Raise a UsageError where the archive holds frames that were resized for another network's input."""
+    if store.geometry not in ("source", f"card:{replace(card, crop=None).geometry_hash}"):
+        raise UsageError(
+            "The archive was prepared for another input size or fit than this network's.",
+            advice="Give the `input` settings it was prepared with, or prepare it again (also possible:"
+            " --resolution source, which serves every input).",
+        )
+
+
+def _refuse_own_crop(card: Card, height: int | None, width: int | None) -> None:
+    if card.crop and height and width and card.fixed_box(height=height, width=width):
+        raise UsageError(
+            f"The network cuts a crop of its own out of frames of {height} x {width}, and the archive holds the "
+            "ultrasound region instead.",
+            advice="Predict the source files, or import the network under a card without a crop.",
+        )
+
+
+def _frames(store: Archive, recording_id: str) -> Iterator[Frame]:
+    """All frames in order, some read at a time."""
+    times_s = store.times_s(recording_id)
+    n_frames = store.entry(recording_id).n_frames
+    for start in range(0, n_frames, _TOGETHER):
+        images = store.read(recording_id, start, min(start + _TOGETHER, n_frames))
+        for index, image in enumerate(images, start=start):
+            time_s = None if times_s is None else float(times_s[index])
+            yield Frame(index=index, time_s=time_s, image=image)
