@@ -1,5 +1,6 @@
 """What becomes of recordings that look alike by their fingerprints."""
 
+import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,9 @@ from sonoplane.frames.cleaning import clean
 from sonoplane.frames.entries import EntryFacts
 from sonoplane.frames.fingerprint import Fingerprint
 from sonoplane.records import Frame, Image
-from sonoplane.steps.twins import audit_twins, find_twins
+from sonoplane.steps.private import open_private
+from sonoplane.steps.twins import audit_twins, find_twins, review_twins
+from sonoplane.steps.twins_speckle import SPECKLE
 from sonoplane.video.phantom import PhantomExam
 
 #: At this level fingerprints take most simulated patients for one.
@@ -97,3 +100,78 @@ def test_fingerprints_decide_where_frames_are_small(
     pairs = find_twins(open_archive(tmp_path / "a"), DuplicateSettings())
     assert [replace(pair, similarity=round(pair.similarity)) for pair in pairs] == list(pairs)
     assert len(pairs) == 1
+
+
+def review(folder: Path) -> None:
+    private = open_private(folder, is_begun=folder.with_name(f"{folder.name}-private").exists())
+    writer = create_archive(folder, geometry="source", settings={})
+    review_twins(open_archive(folder), writer, private, BLIND)
+
+
+@pytest.fixture(scope="module")
+def measured(originals: dict[str, list[Image]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive of recordings that look alike by their fingerprints, their speckle measured."""
+    folder = tmp_path_factory.mktemp("measured") / "a"
+    archive_of(originals, folder)
+    review(folder)
+    return folder
+
+
+@pytest.fixture
+def reviewed(measured: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    shutil.copytree(measured.parent, tmp_path, dirs_exist_ok=True)
+    return tmp_path / measured.name
+
+
+def claim(folder: Path, agreement: float) -> int:
+    """Put another number into every row of the table, which shows who believes it; how many rows there are."""
+    header, *rows = (folder / SPECKLE).read_text().splitlines()
+    changed = [header, *(f"{row.partition(',')[0]},{agreement}" for row in rows)]
+    (folder / SPECKLE).write_text("\n".join(changed))
+    return len(rows)
+
+
+def test_speckle_is_measured_once(reviewed: Path) -> None:
+    assert find_twins(open_archive(reviewed), BLIND) == ()
+    n_pairs = claim(reviewed, 0.9)
+    assert n_pairs > 0
+    believed = find_twins(open_archive(reviewed), BLIND)
+    assert [pair.similarity for pair in believed] == [0.9] * n_pairs
+    stricter = BLIND.model_copy(update={"least_speckle": 0.95})
+    assert find_twins(open_archive(reviewed), stricter) == ()
+
+
+def test_the_same_recordings_leave_the_same_table(reviewed: Path) -> None:
+    before = (reviewed / SPECKLE).read_text()
+    review(reviewed)
+    assert (reviewed / SPECKLE).read_text() == before
+
+
+def test_what_was_added_since_is_looked_at(reviewed: Path, originals: dict[str, list[Image]]) -> None:
+    name, images = next(iter(originals.items()))
+    with create_archive(reviewed, geometry="source", settings={}) as writer:
+        add(writer, images[:20], "copy")
+    (pair,) = find_twins(open_archive(reviewed), DuplicateSettings())
+    assert set(pair.names) == {name, "copy"}
+
+
+def test_a_recording_that_was_replaced_is_looked_at_again(
+    reviewed: Path, originals: dict[str, list[Image]]
+) -> None:
+    """It takes the place of another, whose pairs were found to be of two patients."""
+    first, second = list(originals)[:2]
+    writer = create_archive(reviewed, geometry="source", settings={})
+    writer.remove(second)
+    with writer:
+        add(writer, originals[first], second)
+    (pair,) = find_twins(open_archive(reviewed), DuplicateSettings())
+    assert set(pair.names) == {first, second}
+    with pytest.raises(SplitError, match="are of two patients"):
+        audit_twins(open_archive(reviewed), DuplicateSettings())
+
+
+@pytest.mark.parametrize("text", [b"", b"\xff\x00", b'pair,agreement\nx,y\n,,,\n"'])
+def test_a_damaged_table_is_passed_over(reviewed: Path, text: bytes) -> None:
+    (reviewed / SPECKLE).write_bytes(text)
+    assert find_twins(open_archive(reviewed), DuplicateSettings()) == ()

@@ -1,33 +1,27 @@
 """Near-duplicate recordings between an archive, the person who looks through them, and the split."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 from sonoplane.clips.duplicates import (
-    Hashes,
     Pair,
     Verdicts,
     audit_duplicates,
     duplicates_across_classes,
-    likeliest_samples,
     near_duplicates,
 )
 from sonoplane.clips.duplicates_review import read_verdicts, review_table
 from sonoplane.clips.duplicates_settings import DuplicateSettings
 from sonoplane.frames.archive import Archive
 from sonoplane.frames.archive_writer import ArchiveWriter
-from sonoplane.frames.entries import Entry
-from sonoplane.frames.fingerprint import step_of
-from sonoplane.frames.speckle import show_speckle, speckle_agreement
+from sonoplane.frames.speckle import show_speckle
 from sonoplane.steps.private import PrivateFolder
+from sonoplane.steps.twins_speckle import SPECKLE, Speckle
 
-__all__ = ["REVIEW", "audit_twins", "find_twins", "review_twins", "speckle_of"]
+__all__ = ["REVIEW", "audit_twins", "find_twins", "review_twins"]
 
 #: The table of pairs: in the private folder under the names of the sources, for a person; in the archive under its ids.
 REVIEW = "near-duplicates.csv"
-
-#: For each frame that is looked up, no more than so many frames of the other recording are compared.
-_MOST_FRAMES = 12
 
 
 def review_twins(
@@ -40,7 +34,8 @@ def review_twins(
     Raises:
         SplitError: near-duplicates are of two patients or in two parts, and nobody has said that they are different.
     """
-    pairs = find_twins(archive, settings)
+    pairs, speckle = _search(archive, settings)
+    writer.write_text(SPECKLE, speckle.text)
     names = private.names
     verdicts = read_verdicts(private.read_text(REVIEW) or "recording,other,similarity,verdict\n", name=REVIEW)
     named = [_renamed(pair, names) for pair in pairs]
@@ -83,54 +78,27 @@ def find_twins(archive: Archive, settings: DuplicateSettings) -> tuple[Pair, ...
 
     Fingerprints find pairs that may be near-duplicates, and the speckle of some stored frames decides, so that two
     patients seen alike by one scanner are not taken for one; it is the pair's similarity then. Where frames are too
-    small to show speckle the fingerprints decide.
+    small to show speckle the fingerprints decide. Speckle that `review_twins` has measured is not measured again, as
+    long as both recordings are as they were.
     """
+    return _search(archive, settings)[0]
+
+
+def _search(archive: Archive, settings: DuplicateSettings) -> tuple[tuple[Pair, ...], Speckle]:
+    """The pairs, and the measure of their speckle."""
     hashes = {entry.id: archive.fingerprint(entry.id) for entry in archive.entries}
     small = settings.model_copy(update={"least_share": settings.least_share_small})
     perhaps = near_duplicates(hashes, settings.model_copy(update={"alike": settings.perhaps_alike}))
+    speckle = Speckle(archive, hashes)
     found = []
     for pair in perhaps:
         if all(show_speckle(*_size(archive, name)) for name in pair.names):
-            similarity = speckle_of(pair, archive, hashes)
+            similarity = speckle.of(pair)
             if similarity >= settings.least_speckle:
                 found.append(replace(pair, similarity=similarity))
         else:
             found.extend(near_duplicates({name: hashes[name] for name in pair.names}, small))
-    return tuple(found)
-
-
-def speckle_of(pair: Pair, archive: Archive, hashes: Mapping[str, Hashes]) -> float:
-    """How well the speckle of two recordings agrees, -1 to 1: frames of the shorter one, each at its best match."""
-    short, long = sorted(pair.names, key=lambda name: archive.entry(name).n_frames)
-    sought = [
-        (
-            sample * _step(archive, short, hashes),
-            _around(places, _step(archive, long, hashes), archive.entry(long)),
-        )
-        for sample, places in likeliest_samples(hashes[short], hashes[long])
-    ]
-    indices = sorted({index for _, near in sought for index in near})
-    place = {index: at for at, index in enumerate(indices)}
-    probes = zip(archive.read_frames(short, [index for index, _ in sought]), sought, strict=True)
-    return speckle_agreement(
-        [(image, [place[index] for index in near]) for image, (_, near) in probes],
-        archive.read_frames(long, indices),
-    )
-
-
-def _step(archive: Archive, name: str, hashes: Mapping[str, Hashes]) -> int:
-    return step_of(archive.entry(name).n_frames, len(hashes[name]))
-
-
-def _around(samples: Sequence[int], step: int, entry: Entry) -> list[int]:
-    """The frames of these samples and those between them and the next ones, the likeliest first."""
-    frames = [
-        sample * step + apart
-        for sample in samples
-        for apart in sorted(range(1 - step, step), key=abs)
-        if 0 <= sample * step + apart < entry.n_frames
-    ]
-    return list(dict.fromkeys(frames))[:_MOST_FRAMES]
+    return tuple(found), speckle
 
 
 def _size(archive: Archive, name: str) -> tuple[int, int]:
