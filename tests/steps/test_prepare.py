@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import sonoplane.steps.prepare as prepare_step
 from sonoplane.clips.labels import write_labels
 from sonoplane.errors import SplitError, UsageError
 from sonoplane.frames.archive import open_archive
@@ -86,6 +87,19 @@ def test_a_prepare_that_was_killed_goes_on_to_the_same_bytes(
     assert len(list(recordings.glob("[!.]*"))) < 6
     subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     assert digests(killed) == digests(whole)
+
+
+def test_a_job_that_was_done_twice_is_done(
+    sweeps: Path, labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def twice(job, items, **settings):  # as when a worker stores a recording and is given up before it tells
+        for item in items:
+            job(item)
+            yield item, job(item)
+
+    monkeypatch.setattr(prepare_step, "run_jobs", twice)
+    done = prepare([sweeps], tmp_path / "a", labels={"planes": labels}, recipe=layered(SMALL))
+    assert done.n_new and not done.failures
 
 
 def test_a_second_run_reads_no_source(sweeps: Path, labels: Path, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import errno
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -160,7 +160,7 @@ def _prepared(
 
     with create_archive(out, geometry=form.geometry, settings=form.settings) as writer:
         keep_layouts(writer, layouts, before)
-        costs = _store_all(writer, works, stored, listed, form, private, recipe, jobs, failures)
+        costs = _store_all(writer, works, listed, form, private, recipe, jobs, failures)
     private.list_failures(failures.listed)
     archive = open_archive(out)
     done = _done(found, archive, private, failures)
@@ -368,7 +368,6 @@ def _work(
 def _store_all(
     writer: ArchiveWriter,
     works: Sequence[Work],
-    stored: Mapping[str, Entry],
     listed: Mapping[str, Entry],
     form: _Form,
     private: PrivateFolder,
@@ -378,14 +377,11 @@ def _store_all(
 ) -> list[Stored]:
     """Store what the archive does not hold yet, and anew what it holds under a layout that was corrected.
 
-    Of what it holds (`stored`), `listed` is known to be of these sources; the others are stored anew, too.
+    Of what it holds, `listed` is known to be of these sources; the others are stored anew, too.
     """
-    waiting = []
-    for work in works:
-        entry = listed.get(work.item.id)
-        if entry is not None and entry.layout == work.layout:
-            continue
-        waiting.append(replace(work, anew=work.item.id in stored))
+    waiting = [
+        work for work in works if (entry := listed.get(work.item.id)) is None or entry.layout != work.layout
+    ]
     place = Place(
         writer=writer,
         card=form.card,

@@ -41,8 +41,6 @@ class Work:
     scanner: str | None
     n_claimed: int | None
     split: str
-    anew: bool = False
-    """The archive holds it, otherwise prepared."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +67,8 @@ class Stored:
 def store(work: Work, *, place: Place) -> Stored:
     """Read, clean and store a recording, with the picture that shows what was blanked.
 
+    One that the archive holds is replaced: prepared otherwise, or stored by a worker that was given up before it told.
+
     Raises:
         RecordingError: it cannot be read to its end; nothing of it is stored then.
     """
@@ -93,7 +93,7 @@ def store(work: Work, *, place: Place) -> Stored:
             passed.draw(place.pictures / f"{work.archive_id}.jpg")
         return passed.arrays()
 
-    place.writer.add(facts, passed.through(recording.frames()), arrays=last, anew=work.anew)
+    place.writer.add(facts, passed.through(recording.frames()), arrays=last, anew=True)
     return Stored(rounding=passed.rounding)
 
 
