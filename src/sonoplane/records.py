@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, UInt8
+from jaxtyping import Bool, Float32, Float64, Int64, UInt8
 
 from sonoplane.errors import UsageError
 
@@ -194,6 +194,8 @@ class Timeline:
     fps: float | None
     logits: Float32[np.ndarray, "time classes"]
     probabilities: Float32[np.ndarray, "time classes"]
+    path: Int64[np.ndarray, "time"] | None = None
+    """The class number of each frame, where smoothing has settled it; None: the likeliest."""
 
     @property
     def n_frames(self) -> int:
@@ -201,9 +203,14 @@ class Timeline:
         return len(self.probabilities)
 
     @property
+    def numbers(self) -> Int64[np.ndarray, "time"]:
+        """The class number of each frame: its path's, else the likeliest."""
+        return self.probabilities.argmax(axis=1) if self.path is None else self.path
+
+    @property
     def labels(self) -> tuple[str, ...]:
-        """The likeliest class of each frame."""
-        return tuple(self.classes[i] for i in self.probabilities.argmax(axis=1))
+        """The class of each frame."""
+        return tuple(self.classes[i] for i in self.numbers)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

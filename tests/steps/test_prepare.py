@@ -99,7 +99,8 @@ def test_a_job_that_was_done_twice_is_done(
 
     monkeypatch.setattr(prepare_step, "run_jobs", twice)
     done = prepare([sweeps], tmp_path / "a", labels={"planes": labels}, recipe=layered(SMALL))
-    assert done.n_new and not done.failures
+    assert done.n_new
+    assert not done.failures
 
 
 def test_a_second_run_reads_no_source(sweeps: Path, labels: Path, tmp_path: Path) -> None:

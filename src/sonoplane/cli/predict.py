@@ -9,6 +9,7 @@ from sonoplane.cli.words import Json, Recipe, fields_of, given, print_json, prin
 from sonoplane.frames.layouts_settings import LayoutSettings
 from sonoplane.frames.region_settings import RegionSettings
 from sonoplane.inference.settings import FindingsSettings, KeyFrameSettings, RunSettings
+from sonoplane.inference.smoothing_settings import SmoothingSettings
 
 __all__ = ["predict"]
 
@@ -27,6 +28,7 @@ def predict(
     region: RegionSettings | None = None,
     layouts: LayoutSettings | None = None,
     run: RunSettings | None = None,
+    smoothing: SmoothingSettings | None = None,
     findings: FindingsSettings | None = None,
     keyframes: KeyFrameSettings | None = None,
 ) -> int:
@@ -53,7 +55,14 @@ def predict(
     from sonoplane.steps.recipe import layered, read_recipe
 
     loaded = Bundle.load(bundle)
-    flags = {"region": region, "layouts": layouts, "run": run, "findings": findings, "keyframes": keyframes}
+    flags = {
+        "region": region,
+        "layouts": layouts,
+        "run": run,
+        "smoothing": smoothing,
+        "findings": findings,
+        "keyframes": keyframes,
+    }
     settings = layered(
         loaded.recipe,
         read_recipe(recipe) if recipe else {},

@@ -17,12 +17,13 @@ __all__ = ["write_failures", "write_logits", "write_timeline"]
 def write_timeline(path: Path, timeline: Timeline) -> None:
     """`frame, time_s, label, probability`, then the probability of every class; a row for every frame.
 
-    `time_s` is empty where the source has no frame times.
+    `probability` is that of the label. `time_s` is empty where the source has no frame times.
     """
+    frames = np.arange(timeline.n_frames)
     leading = [
         *_moments(timeline),
         pl.Series("label", timeline.labels, dtype=pl.String),
-        pl.Series("probability", timeline.probabilities.max(axis=1), dtype=pl.Float64),
+        pl.Series("probability", timeline.probabilities[frames, timeline.numbers], dtype=pl.Float64),
     ]
     header = ["frame", "time_s", "label", "probability", *timeline.classes]
     _write(path, header, leading, timeline.probabilities)
