@@ -1,16 +1,22 @@
 """Intervals over patients hold what they promise, or say that they cannot."""
 
+from collections.abc import Callable
+from typing import Literal
+
 import numpy as np
+import numpy.typing as npt
 import pytest
 from scipy import stats
 
 from sonoplane.errors import UsageError
-from sonoplane.metrics.intervals import Method, interval
+from sonoplane.metrics.doubt import estimates
+from sonoplane.metrics.intervals import HELD, Estimate, Method, interval
 
-METHODS: tuple[Method, ...] = ("t", "bca")
+OfRatios = Literal["t", "bca"]
+METHODS: tuple[OfRatios, ...] = ("t", "bca")
 
 
-def coverage(method: Method, *, n_patients: int, beta: tuple[int, int], repeats: int) -> float:
+def coverage(method: OfRatios, *, n_patients: int, beta: tuple[int, int], repeats: int) -> float:
     """How often the 95 % interval of frame accuracy holds the truth, in simulated sets of patients."""
     rng = np.random.default_rng(1)
     truth, held = beta[0] / sum(beta), 0
@@ -25,7 +31,7 @@ def coverage(method: Method, *, n_patients: int, beta: tuple[int, int], repeats:
 
 
 @pytest.mark.parametrize("method", ["t", "bca"])
-def test_coverage_is_about_nominal_from_thirty_patients(method: Method) -> None:
+def test_coverage_is_about_nominal_from_thirty_patients(method: OfRatios) -> None:
     assert 0.90 <= coverage(method, n_patients=30, beta=(18, 2), repeats=400) <= 0.985
 
 
@@ -53,6 +59,62 @@ def test_the_coverage_told_in_the_docstring_is_right(
     assert found == pytest.approx({"t": t, "bca": bca}, abs=0.0125)
 
 
+POPULATIONS: dict[str, tuple[float, Callable[[np.random.Generator, int], npt.NDArray[np.float64]]]] = {
+    "even": (0.9, lambda rng, n: rng.beta(18, 2, n)),
+    "uneven": (0.9, lambda rng, n: rng.beta(9, 1, n)),
+    "one in ten fails": (
+        0.86,
+        lambda rng, n: np.where(rng.random(n) < 0.1, rng.beta(5, 5, n), rng.beta(45, 5, n)),
+    ),
+}
+
+
+def found_by(method: Method, right: npt.NDArray[np.int64], n: npt.NDArray[np.int64], seed: int) -> Estimate:
+    if method != "bootstrap":
+        return interval(right, n, method=method, draws=599, seed=seed)
+    (found,) = estimates(
+        lambda w: ((w @ right) / (w @ n))[:, None],
+        n_patients=len(n),
+        shown=[len(n)],
+        scales=["share"],
+        draws=400,
+        seed=seed,
+    )
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", list(HELD))
+def test_what_is_told_of_few_patients_is_right(method: Method) -> None:
+    """The tolerance is about four standard errors of 1,000 repeats."""
+    for n_patients, told in HELD[method].items():
+        shares = []
+        for truth, draw in POPULATIONS.values():
+            rng, held = np.random.default_rng(1), 0
+            for seed in range(1000):
+                n = rng.integers(40, 160, n_patients)
+                found = found_by(method, rng.binomial(n, draw(rng, n_patients)), n, seed)
+                held += found.low is not None and found.high is not None and found.low <= truth <= found.high
+            shares.append(100 * held / 1000)
+        assert (min(shares), max(shares)) == pytest.approx(told, abs=5), n_patients
+
+
+@pytest.mark.parametrize(
+    ("method", "n_patients", "n"), [("t", 2, 3), ("t", 9, 8), ("bca", 6, 5), ("bootstrap", 19, 16)]
+)
+def test_the_caution_is_that_of_as_many_patients_or_fewer(method: Method, n_patients: int, n: int) -> None:
+    one = Estimate(value=0.9, low=0.8, high=0.95, n_patients=n_patients, method=method)
+    least, most = HELD[method][n]
+    assert f"With {n_patients} patients" in one.caution
+    assert f"over {n}, {least} % to {most} % held the truth" in one.caution
+    assert one.to_json()["caution"] == one.caution
+
+
+def test_an_undefined_number_is_told_as_such() -> None:
+    one = Estimate(value=None, low=None, high=None, n_patients=0, method="t", why="nothing is labelled so")
+    assert (str(one), one.caution) == ("undefined (nothing is labelled so)", "")
+
+
 def test_t_of_plain_values_is_students_interval() -> None:
     values = [0.2, 1.4, -0.3, 0.9, 1.1]
     found = interval(values, method="t")
@@ -70,7 +132,7 @@ def test_bca_of_plain_values_is_scipys() -> None:
 
 
 @pytest.mark.parametrize("method", ["t", "bca"])
-def test_patients_count_not_frames(method: Method) -> None:
+def test_patients_count_not_frames(method: OfRatios) -> None:
     right, labelled = np.array([45, 50, 38, 47, 49, 50, 41, 46]), np.full(8, 50)
     few, many = (interval(right * k, labelled * k, method=method) for k in (1, 100))
     assert (few.low, few.high) == pytest.approx((many.low, many.high))
@@ -97,7 +159,7 @@ def test_an_accuracy_stays_within_0_and_1() -> None:
         ([9, 9, 9], "all patients have the same value"),
     ],
 )
-def test_where_there_is_no_interval_it_says_why(right: list[int], told: str, method: Method) -> None:
+def test_where_there_is_no_interval_it_says_why(right: list[int], told: str, method: OfRatios) -> None:
     found = interval(right, [10] * len(right), method=method)
     assert (found.value, found.low, found.high) == (0.9, None, None)
     assert f"0.90 (no interval: {told}" in str(found)

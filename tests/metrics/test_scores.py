@@ -19,22 +19,43 @@ def test_scores_agree_with_scikit_learn(seed: int) -> None:
     assert ours.accuracy == pytest.approx(metrics.accuracy_score(true, said))
     assert ours.balanced_accuracy == pytest.approx(metrics.balanced_accuracy_score(true, said))
     assert ours.macro_f1 == pytest.approx(metrics.f1_score(true, said, average="macro"))
+    assert ours.weighted_f1 == pytest.approx(metrics.f1_score(true, said, average="weighted"))
+    assert ours.kappa == pytest.approx(metrics.cohen_kappa_score(true, said))
     assert np.array_equal(ours.confusion, metrics.confusion_matrix(true, said))
     precision, recall, f1, support = metrics.precision_recall_fscore_support(true, said)
     assert [c.precision for c in ours.classes] == pytest.approx(list(precision))
     assert [c.recall for c in ours.classes] == pytest.approx(list(recall))
     assert [c.f1 for c in ours.classes] == pytest.approx(list(f1))
     assert [c.support for c in ours.classes] == list(support)
+    for (tn, fp, fn, tp), c in zip(
+        metrics.multilabel_confusion_matrix(true, said).reshape(4, 4), ours.classes, strict=True
+    ):
+        counts = (c.true_negatives, c.false_positives, c.false_negatives, c.true_positives)
+        assert counts == (tn, fp, fn, tp)
+        assert (c.specificity, c.npv) == pytest.approx((tn / (tn + fp), tn / (tn + fn)))
+
+
+def test_kappa_of_one_class_is_undefined() -> None:
+    ours = score([1, 1, 1], [1, 1, 1], NAMES)
+    assert (ours.accuracy, ours.macro_f1, ours.kappa) == (1.0, 1.0, None)
+    assert ours.classes[1].specificity is None
+    assert ours.classes[0].npv == 1.0
+
+
+def test_kappa_is_that_of_a_worked_example() -> None:
+    """50 proposals read by two readers (Wikipedia, "Cohen's kappa"): 20, 5, 10, 15."""
+    assert scores_of(np.array([[20, 5], [10, 15]]), ("yes", "no")).kappa == pytest.approx(0.4)
 
 
 def test_an_absent_class_is_undefined_and_named() -> None:
     ours = score([0, 0, 1, 1], [0, 2, 1, 1], NAMES)
     liver, spleen = ours.classes[2:]
     assert ours.absent == ("liver", "spleen")
-    assert (liver.precision, liver.recall, liver.f1) == (0.0, None, 0.0)
+    assert (liver.precision, liver.recall, liver.f1) == (0.0, None, None)
     assert (spleen.precision, spleen.recall, spleen.f1) == (None, None, None)
     assert ours.balanced_accuracy == 0.75
-    assert ours.macro_f1 == pytest.approx(metrics.f1_score([0, 0, 1, 1], [0, 2, 1, 1], average="macro"))
+    labelled = metrics.f1_score([0, 0, 1, 1], [0, 2, 1, 1], average="macro", labels=[0, 1])
+    assert ours.macro_f1 == pytest.approx(labelled)
 
 
 def test_unlabelled_frames_are_left_out() -> None:

@@ -9,6 +9,7 @@ import cv2
 from sonoplane.inference.predictor import Seen
 from sonoplane.inference.settings import KeyFrameSettings
 from sonoplane.inference.timeline import softmax
+from sonoplane.metrics.calibration_record import Calibration
 from sonoplane.records import Frame, Image, KeyFrame, Segment
 
 __all__ = ["KeyFrameChooser", "sharpness"]
@@ -49,9 +50,14 @@ class KeyFrameChooser:
     """
 
     def __init__(
-        self, classes: tuple[str, ...], planes: Sequence[str], settings: KeyFrameSettings | None = None
+        self,
+        classes: tuple[str, ...],
+        planes: Sequence[str],
+        settings: KeyFrameSettings | None = None,
+        calibration: Calibration | None = None,
     ) -> None:
         self.classes = classes
+        self.calibration = calibration or Calibration(classes=classes)
         self.planes = tuple(planes)
         self.settings = settings or KeyFrameSettings()
         self._sharpness_so_far: list[float] = []
@@ -64,7 +70,7 @@ class KeyFrameChooser:
         """Consider the next frame."""
         sharp = sharpness(seen.prepared)
         insort(self._sharpness_so_far, sharp)
-        probabilities = softmax(seen.logits)
+        probabilities = softmax(self.calibration.apply(seen.logits))
         best = int(probabilities.argmax())
         plane, probability = self.classes[best], float(probabilities[best])
         if plane != self._run_label:

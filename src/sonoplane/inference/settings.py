@@ -37,6 +37,11 @@ class FindingsSettings(BaseModel):
 
     background_is_a_view: bool = True
     """Let the background class be the answer for a whole recording; a sweep's recipe says no."""
+    precision: float | None = Field(default=None, gt=0, lt=1)
+    """Say `unknown` of a recording unless labels so sure are right this often, such as 0.9, and its frames look like
+    those of validation; by default a label is always given. It needs a bundle that was calibrated for it."""
+    cautious: bool = True
+    """Let the precision be one that validation warrants for new patients, not only one that it happens to show."""
 
 
 class KeyFrameSettings(BaseModel):

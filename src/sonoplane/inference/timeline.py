@@ -1,14 +1,27 @@
 """Logits, frame by frame, become a timeline; a timeline becomes segments and an answer for the recording."""
 
+from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
 from jaxtyping import Float, Float32
 
 from sonoplane.inference.predictor import Seen
+from sonoplane.metrics.calibration_record import Calibration
 from sonoplane.records import Segment, Timeline
 
-__all__ = ["TimelineBuilder", "recording_label", "segments", "softmax"]
+__all__ = [
+    "UNKNOWN",
+    "RecordingAnswer",
+    "TimelineBuilder",
+    "recording_answer",
+    "recording_label",
+    "segments",
+    "softmax",
+]
+
+#: What is said of a recording of which nothing can be said surely enough.
+UNKNOWN = "unknown"
 
 
 def softmax(logits: Float[np.ndarray, "*rows classes"]) -> Float32[np.ndarray, "*rows classes"]:
@@ -23,12 +36,22 @@ def softmax(logits: Float[np.ndarray, "*rows classes"]) -> Float32[np.ndarray, "
 
 
 class TimelineBuilder:
-    """Gathers what was seen: some bytes a frame, no pixels."""
+    """Gathers what was seen: some bytes a frame, no pixels.
 
-    def __init__(self, recording: str, classes: tuple[str, ...], fps: float | None) -> None:
+    The timeline's logits are the network's own, its probabilities those of the calibrated logits.
+    """
+
+    def __init__(
+        self,
+        recording: str,
+        classes: tuple[str, ...],
+        fps: float | None,
+        calibration: Calibration | None = None,
+    ) -> None:
         self.recording = recording
         self.classes = classes
         self.fps = fps
+        self.calibration = calibration or Calibration(classes=classes)
         self._logits: list[np.ndarray] = []
         self._times_s: list[float | None] = []
 
@@ -47,7 +70,7 @@ class TimelineBuilder:
             times_s=np.array(self._times_s, dtype=np.float64) if known else None,
             fps=self.fps,
             logits=logits,
-            probabilities=softmax(logits) if len(logits) else logits,
+            probabilities=softmax(self.calibration.apply(logits)) if len(logits) else logits,
         )
 
 
@@ -70,3 +93,64 @@ def recording_label(timeline: Timeline, leave_out: str | None = None) -> tuple[s
         (i for i, name in enumerate(timeline.classes) if name != leave_out), key=lambda i: float(means[i])
     )
     return timeline.classes[best], float(means[best])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RecordingAnswer:
+    """What is said of a whole recording."""
+
+    label: str
+    """A class, or `unknown`."""
+    probability: float
+    """Of the likeliest class, also where the label is `unknown`."""
+    notes: tuple[str, ...] = ()
+    """Why nothing is known, or why it could not be told whether something is."""
+
+
+def recording_answer(
+    timeline: Timeline,
+    *,
+    leave_out: str | None = None,
+    calibration: Calibration | None = None,
+    precision: float | None = None,
+    cautious: bool = True,
+) -> RecordingAnswer:
+    """The recording's label, or `unknown` where labels so sure are right less often than `precision`.
+
+    That is so where its mean calibrated probability, before any smoothing, is below the threshold that was fitted on
+    the bundle's validation recordings, or where more than half of the frames look unlike those. Without a `precision`,
+    or a threshold for it, the label is given.
+    """
+    label, probability = recording_label(timeline, leave_out)
+    known = calibration or Calibration(classes=timeline.classes)
+    note = None if precision is None else _unlike(timeline, label, known)
+    if precision is None or note:
+        return RecordingAnswer(
+            label=UNKNOWN if note else label, probability=probability, notes=(note,) if note else ()
+        )
+    threshold = known.threshold(precision, cautious=cautious)
+    if threshold is None or threshold.value is None:
+        why = (threshold.why if threshold else known.why_no_thresholds) or "none was fitted"
+        note = (
+            f"Its label is given without knowing whether such labels are right {precision:.0%} of the time: "
+            f"the network has no threshold for that ({why})."
+        )
+        return RecordingAnswer(label=label, probability=probability, notes=(note,))
+    sure = float(softmax(known.apply(timeline.logits))[:, timeline.classes.index(label)].mean())
+    if sure >= threshold.value:
+        return RecordingAnswer(label=label, probability=probability)
+    note = (
+        f"Its label is unknown: {label!r} is the likeliest with {sure:.2f}, and labels are right "
+        f"{threshold.wished:.0%} of the time only from {threshold.value:.2f} on."
+    )
+    return RecordingAnswer(label=UNKNOWN, probability=probability, notes=(note,))
+
+
+def _unlike(timeline: Timeline, label: str, calibration: Calibration) -> str | None:
+    """What is to be said where most frames are unlike those of validation; else None."""
+    if calibration.likeness is None or not calibration.likeness.rejects(timeline.logits):
+        return None
+    return (
+        "Its label is unknown: more than half of its frames look unlike those that the network was validated on. "
+        f"The likeliest label is {label!r}."
+    )

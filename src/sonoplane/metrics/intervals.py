@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,39 +13,84 @@ from scipy.special import expit, logit
 
 from sonoplane.errors import UsageError
 
-__all__ = ["Estimate", "Method", "accuracy_over_patients", "interval"]
+__all__ = ["ENOUGH_PATIENTS", "HELD", "Estimate", "Method", "accuracy_over_patients", "interval"]
 
-Method: TypeAlias = Literal["bca", "t"]
+Method: TypeAlias = Literal["bca", "t", "bootstrap"]
 
 #: Fewer patients than this give a bootstrap too few different samples.
 FEWEST_FOR_BCA = 5
+#: From so many patients on, intervals held the truth about as often as they promise.
+ENOUGH_PATIENTS = 20
+#: Of 100 simulated 95 % intervals over so many patients, how many held the truth, at least and at most: least where
+#: one patient in ten fails, whom few patients do not show (`pytest -m slow tests/metrics/test_intervals.py`).
+HELD: dict[Method, dict[int, tuple[int, int]]] = {
+    "t": {3: (90, 95), 5: (88, 94), 8: (82, 93), 12: (82, 94), 16: (84, 94)},
+    "bca": {5: (67, 80), 8: (71, 85), 12: (76, 89), 16: (81, 91)},
+    "bootstrap": {3: (92, 96), 5: (90, 95), 8: (84, 95), 12: (83, 95), 16: (85, 96)},
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Estimate:
-    """A score with its interval over patients."""
+    """A number with its interval over patients.
 
-    value: float
+    >>> print(Estimate(value=0.9, low=0.7, high=0.97, n_patients=8, method="t"))
+    0.90 (95 % CI 0.70 to 0.97, 8 patients: likely too narrow)
+    """
+
+    value: float | None
+    """None where the number is undefined."""
     low: float | None
     high: float | None
     """Both None where no interval can be given; `why` says why."""
     n_patients: int
+    """Patients that the number is counted from: for a class, those that show it."""
     method: Method
     level: float = 0.95
     why: str = ""
 
+    @property
+    def caution(self) -> str:
+        """The warning with an interval over few patients, and how often such ones held the truth; else empty."""
+        if self.low is None or self.n_patients >= ENOUGH_PATIENTS:
+            return ""
+        simulated = HELD[self.method]
+        n = max((n for n in simulated if n <= self.n_patients), default=min(simulated))
+        least, most = simulated[n]
+        return (
+            f"With {self.n_patients} patients the interval is likely too narrow: of simulated 95 % intervals over {n},"
+            f" {least} % to {most} % held the truth, fewest where one patient in ten fails."
+        )
+
     def __str__(self) -> str:
         patients = "1 patient" if self.n_patients == 1 else f"{self.n_patients} patients"
+        if self.value is None:
+            return f"undefined ({self.why})"
         if self.low is None or self.high is None:
             return f"{self.value:.2f} (no interval: {self.why}; {patients})"
-        return f"{self.value:.2f} ({self.level * 100:g} % CI {self.low:.2f} to {self.high:.2f}, {patients})"
+        narrow = ": likely too narrow" if self.caution else ""
+        return f"{self.value:.2f} ({self.level * 100:g} % CI {self.low:.2f} to {self.high:.2f}, {patients}{narrow})"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "value": self.value,
+            "low": self.low,
+            "high": self.high,
+            "level": self.level,
+            "patients": self.n_patients,
+            "method": self.method,
+            "why": self.why,
+            "caution": self.caution,
+            "text": str(self),
+        }
 
 
 def interval(
     parts: npt.ArrayLike,
     wholes: npt.ArrayLike | None = None,
     *,
-    method: Method = "t",
+    method: Literal["bca", "t"] = "t",
     level: float = 0.95,
     draws: int = 4999,
     seed: int = 0,
@@ -64,7 +109,7 @@ def interval(
     Raises UsageError for NaN, wholes that are not above 0, and lengths that differ.
 
     >>> print(interval([45, 50, 38, 47, 49, 50, 41, 46], [50] * 8))
-    0.92 (95 % CI 0.81 to 0.96, 8 patients)
+    0.92 (95 % CI 0.81 to 0.96, 8 patients: likely too narrow)
     >>> print(interval([48], [50]))
     0.96 (no interval: one patient says nothing about others; 1 patient)
     """
@@ -85,7 +130,7 @@ def interval(
 
 
 def accuracy_over_patients(
-    right: Bool[np.ndarray, "frames"], patients: Sequence[str], *, method: Method = "t"
+    right: Bool[np.ndarray, "frames"], patients: Sequence[str], *, method: Literal["bca", "t"] = "t"
 ) -> Estimate:
     """The share of right frames, with its interval over the patients whose frames they are.
 

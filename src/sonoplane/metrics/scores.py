@@ -8,6 +8,7 @@ import numpy.typing as npt
 from jaxtyping import Int64
 
 from sonoplane.errors import UsageError
+from sonoplane.metrics.rates import CLASS_RATES, RATES, Rates, rates
 
 __all__ = ["ClassScore", "Scores", "class_numbers", "confusion", "score", "scores_of"]
 
@@ -19,12 +20,20 @@ class ClassScore:
     name: str
     support: int
     """Labelled frames of this class."""
+    true_positives: int
+    false_positives: int
+    false_negatives: int
+    true_negatives: int
     precision: float | None
-    """Share of its predictions that are right; None where it was never predicted."""
+    """Share of its predictions that are right (positive predictive value); None where it was never predicted."""
     recall: float | None
-    """Share of its frames that were found; None where it has no frames."""
+    """Share of its frames that were found (sensitivity); None where it has no frames."""
     f1: float | None
-    """Harmonic mean of the two, 0 where one is undefined, None where both are."""
+    """Harmonic mean of the two, 0 where it was never predicted, None where it has no frames."""
+    specificity: float | None
+    """Share of the other frames that were told from it; None where there is no other."""
+    npv: float | None
+    """Share of the frames said to be another class that are (negative predictive value); None where there is none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,7 +44,11 @@ class Scores:
     balanced_accuracy: float
     """Mean recall of the classes that have labelled frames."""
     macro_f1: float
-    """Mean F1 of the classes that occur, labelled or predicted."""
+    """Mean F1 of the classes that have labelled frames."""
+    weighted_f1: float
+    """Mean F1, each class counting as often as it has labelled frames."""
+    kappa: float | None
+    """Cohen's kappa; None where chance alone would always agree."""
     classes: tuple[ClassScore, ...]
     """In the network's order."""
     confusion: Int64[np.ndarray, "truth answer"]
@@ -91,22 +104,13 @@ def scores_of(counts: Int64[np.ndarray, "truth answer"], classes: Sequence[str])
         raise UsageError(
             "No frame is labelled, so there is nothing to score.", advice="Check the label table."
         )
-    right, support, predicted = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
-    each = tuple(
-        ClassScore(
-            name=name,
-            support=int(support[i]),
-            precision=_share(right[i], predicted[i]),
-            recall=_share(right[i], support[i]),
-            f1=_share(2 * right[i], support[i] + predicted[i]),
-        )
-        for i, name in enumerate(classes)
-    )
+    found = rates(counts.astype(np.float64))
+    whole = {name: _known(found.whole[name]) for name in RATES}
+    kappa = whole.pop("kappa")
     return Scores(
-        accuracy=float(right.sum() / counts.sum()),
-        balanced_accuracy=float(np.mean([c.recall for c in each if c.recall is not None])),
-        macro_f1=float(np.mean([c.f1 for c in each if c.f1 is not None])),
-        classes=each,
+        **{name: value or 0.0 for name, value in whole.items()},  # they are defined once anything is labelled
+        kappa=kappa,
+        classes=tuple(_of_class(counts, found, i, name) for i, name in enumerate(classes)),
         confusion=counts,
     )
 
@@ -139,6 +143,20 @@ def class_numbers(
     return array.astype(np.int64)
 
 
-def _share(part: np.int64, whole: np.int64) -> float | None:
-    """The quotient; None where there is nothing to divide by."""
-    return float(part / whole) if whole else None
+def _of_class(counts: Int64[np.ndarray, "truth answer"], found: Rates, place: int, name: str) -> ClassScore:
+    right, support, predicted = counts[place, place], counts[place].sum(), counts[:, place].sum()
+    return ClassScore(
+        name=name,
+        support=int(support),
+        true_positives=int(right),
+        false_positives=int(predicted - right),
+        false_negatives=int(support - right),
+        true_negatives=int(counts.sum() - support - predicted + right),
+        **{rate: _known(found.classes[rate][place]) for rate in CLASS_RATES},
+    )
+
+
+def _known(value: npt.ArrayLike) -> float | None:
+    """A number, None where it is undefined."""
+    number = float(np.asarray(value))
+    return None if np.isnan(number) else number

@@ -16,8 +16,11 @@ from sonoplane.inference.backends import Backend, BackendChoice, open_backend
 from sonoplane.inference.keyframes import KeyFrameChooser
 from sonoplane.inference.predictor import Predictor
 from sonoplane.inference.settings import RunSettings
-from sonoplane.inference.timeline import TimelineBuilder, recording_label, segments
+from sonoplane.inference.smoothing import assumed_rate, kind_of, smooth
+from sonoplane.inference.smoothing_transitions import transitions_of
+from sonoplane.inference.timeline import TimelineBuilder, recording_answer, segments
 from sonoplane.inference.ways import Way, way_of
+from sonoplane.metrics.calibration_record import Calibration
 from sonoplane.models.bundle import Bundle
 from sonoplane.records import Findings, Recording, Timeline
 from sonoplane.report.folder import Failure, IndexEntry, write_index, write_report
@@ -44,7 +47,8 @@ def predict(
     """Say what one recording shows, frame by frame and as a whole; memory does not grow with its length.
 
     Raises:
-        UsageError: the network, or the backend, cannot answer in the recipe's mode.
+        UsageError: the network, or the backend, cannot answer in the recipe's mode; smoothing by an HMM is asked of a
+            bundle without transitions.
         RecordingError: the recording cannot be read.
     """
     card = bundle.card
@@ -64,8 +68,9 @@ def predict(
             f"The network's own crop is not for frames of {recording.height} x {recording.width}; "
             "the ultrasound region that was found took its place."
         )
-    builder = TimelineBuilder(recording.id, card.classes, recording.fps)
-    chooser = KeyFrameChooser(card.classes, card.protocol, recipe.keyframes)
+    calibration = Calibration.from_dict(bundle.calibration, card.classes)
+    builder = TimelineBuilder(recording.id, card.classes, recording.fps, calibration)
+    chooser = KeyFrameChooser(card.classes, card.protocol, recipe.keyframes, calibration)
     for count, seen in enumerate(seen_by.watch(frames.read(), frames.region.box), start=1):
         builder.add(seen)
         chooser.add(seen)
@@ -75,11 +80,26 @@ def predict(
     timeline = builder.build()
     if not timeline.n_frames:
         raise DamagedRecording("No frame could be read from it.", advice="Export it again from its source.")
-    notes += filter(None, [seen_by.shortage(timeline.n_frames)])
+    transitions = transitions_of(bundle)
+    timeline = smooth(timeline, recipe.smoothing, transitions)
+    notes += filter(
+        None,
+        [seen_by.shortage(timeline.n_frames), assumed_rate(recording.fps, recipe.smoothing, transitions)],
+    )
     runs = segments(timeline)
     left_out = None if recipe.findings.background_is_a_view else card.background
-    label, probability = recording_label(timeline, left_out)
-    keyframes = chooser.choose(runs)
+    answer = recording_answer(
+        timeline,
+        leave_out=left_out,
+        calibration=calibration,
+        precision=recipe.findings.precision,
+        cautious=recipe.findings.cautious,
+    )
+    notes += answer.notes
+    keyframes = tuple(
+        replace(k, probability=float(timeline.probabilities[k.frame, card.classes.index(k.label)]))
+        for k in chooser.choose(runs)
+    )
     found = tuple(plane for plane in card.protocol if any(k.label == plane for k in keyframes))
     findings = Findings(
         recording=recording.id,
@@ -87,8 +107,8 @@ def predict(
         fps=recording.fps,
         classes=card.classes,
         background=card.background,
-        label=label,
-        probability=probability,
+        label=answer.label,
+        probability=answer.probability,
         segments=runs,
         keyframes=keyframes,
         found=found,
@@ -131,7 +151,7 @@ def run_as_trained(recipe: Recipe) -> RunSettings:
 
 def _in_force(recipe: Recipe, way: Way) -> dict[str, Any]:
     """The settings that the findings hang on; those of clips only where the network sees any."""
-    settings = recipe.model_dump(include={"region", "run", "findings", "keyframes"})
+    settings = recipe.model_dump(include={"region", "run", "smoothing", "findings", "keyframes"})
     settings["run"]["mode"] = way.mode
     if way.mode == "frame":
         for name in ("mode", "clip_length", "clip_step"):
@@ -169,6 +189,8 @@ def predict_all(
         BundleError, MissingExtra: the bundle's network cannot be run here.
     """
     runner = open_backend(bundle, backend, recipe.run)
+    Calibration.from_dict(bundle.calibration, bundle.card.classes)  # refused here where it is broken
+    kind_of(recipe.smoothing, transitions_of(bundle))  # refused once, not recording by recording
     _check_out(out)
     found = [item for item in find_recordings(paths) if not item.path.resolve().is_relative_to(out.resolve())]
     if not found:

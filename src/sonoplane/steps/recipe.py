@@ -18,6 +18,8 @@ from sonoplane.frames.region_settings import RegionSettings
 from sonoplane.frames.store_settings import StoreSettings
 from sonoplane.frames.subsample_settings import SubsampleSettings
 from sonoplane.inference.settings import FindingsSettings, KeyFrameSettings, RunSettings
+from sonoplane.inference.smoothing_settings import SmoothingSettings
+from sonoplane.metrics.calibration_settings import CalibrationSettings
 from sonoplane.steps.recipes import shipped, shipped_recipe
 from sonoplane.training.settings import (
     AugmentationSettings,
@@ -63,8 +65,12 @@ class Recipe(BaseModel):
     """How training frames are varied."""
     tracking: TrackingSettings = Field(default_factory=TrackingSettings)
     """Where a training can be followed."""
+    calibration: CalibrationSettings = Field(default_factory=CalibrationSettings)
+    """How far its probabilities may be believed, found out on the validation patients."""
     run: RunSettings = Field(default_factory=RunSettings)
     """How the network runs in prediction."""
+    smoothing: SmoothingSettings = Field(default_factory=SmoothingSettings)
+    """What neighboring frames say of a frame."""
     findings: FindingsSettings = Field(default_factory=FindingsSettings)
     """How frames become an answer for the recording."""
     keyframes: KeyFrameSettings = Field(default_factory=KeyFrameSettings)

@@ -1,0 +1,77 @@
+"""The page of an evaluation: complete, self-contained, escaped; its files hold the same numbers."""
+
+import csv
+import json
+import re
+from dataclasses import replace
+
+from sonoplane.report.evaluation import Evaluation, evaluation_html, write_evaluation
+from tests.report.measured import EVALUATION, SCOPE, scores
+from tests.report.test_html import Page
+
+
+def test_the_page_needs_no_other_file():
+    text = evaluation_html(EVALUATION)
+    page = Page(text)
+    assert all(address.startswith("data:image/") for address in page.addresses)
+    assert not page.names & {"script", "link", "b"}
+    assert not re.search(r"https?://|url\(|@import|@font-face", text)
+
+
+def test_the_page_tells_all_of_it():
+    words = " ".join(Page(evaluation_html(EVALUATION)).words.split())
+    for said in (
+        "0.83 (0.78 to 0.88)",
+        "Of 100 labelled frames, about 83 are named rightly; for patients like these in general, 78 to 88",
+        "900 labelled frames in 12 recordings of 9 patients",
+        "The files alone nearly tell.",
+        "codec alone reaches 0.7.",
+        "A caution of the caller.",
+        "commonest class",
+        "The class has no label here.",
+        "all planes",
+        "5 more recordings: see recordings.csv.",
+        "1 of 12 recordings; the others are files in timelines/.",
+        "5 mistakes",
+        "liver <b> → kidney | left 89\xa0%".replace("\xa0", " "),
+        "sononet2d-16 1",
+    ):
+        assert said in words.replace("\xa0", " "), said
+
+
+def test_what_is_missing_is_left_out():
+    bare = Evaluation(network="2D", scope=SCOPE, scores=scores(0.5))
+    words = Page(evaluation_html(bare)).words
+    for head in (
+        "Classes\n",
+        "Planes found",
+        "How far to believe",
+        "Could the files",
+        "Timelines",
+        "Settings",
+    ):
+        assert head not in words
+    assert "There is none." in words
+
+
+def test_its_files_hold_the_same_numbers(tmp_path):
+    names = [path.name for path in write_evaluation(tmp_path, EVALUATION)]
+    assert names == [
+        "evaluation.html", "evaluation.json", "classes.csv", "levels.csv", "events.csv", "recordings.csv",
+        "mistakes.csv", "mistakes.png", "confusion.png", "confusion.svg",
+    ]  # fmt: skip
+    document = json.loads((tmp_path / "evaluation.json").read_text(encoding="utf-8"))
+    assert document["scores"]["accuracy"]["text"] == "0.83 (0.78 to 0.88)"
+    assert document["confusion"][0] == [400, 30, 20]
+    assert document["scope"]["n_patients"] == 9
+    assert document["events"][0]["found"]["value"] == 0.9
+    rows = list(csv.DictReader((tmp_path / "recordings.csv").read_text(encoding="utf-8").splitlines()))
+    assert len(rows) == 25
+    assert rows[0]["recording"] == "exam-00"
+    classes = list(csv.DictReader((tmp_path / "classes.csv").read_text(encoding="utf-8").splitlines()))
+    assert classes[2]["notes"] == "recall: The class has no label here."
+
+
+def test_an_evaluation_without_a_headline_says_so():
+    words = Page(evaluation_html(replace(EVALUATION, scores={"auroc": scores(0.5)["accuracy"]}))).words
+    assert "–" in words
