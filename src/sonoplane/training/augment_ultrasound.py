@@ -24,7 +24,8 @@ def ultrasound_area(
 ) -> Bool[Tensor, "batch height width"]:
     """Where each clip shows anything in any of its frames, with the dark places inside it filled.
 
-    A pixel belongs to it that lies between bright ones of its row as well as of its column.
+    Every row is filled between its bright pixels, then every column: an ultrasound sector has no dents, and what is dark
+    at depth or behind a shadow belongs to it.
 
     >>> ring = torch.zeros(1, 1, 1, 5, 5)
     >>> ring[..., 1:4, 1:4] = 9; ring[..., 2, 2] = 0
@@ -32,7 +33,7 @@ def ultrasound_area(
     [0, 1, 1, 1, 0]
     """
     bright = clips.amax(dim=(1, 2)) > _BLACK
-    return _filled(bright, -1) & _filled(bright, -2)
+    return _filled(_filled(bright, -1), -2)
 
 
 def _filled(bright: Bool[Tensor, "batch height width"], axis: int) -> Bool[Tensor, "batch height width"]:
