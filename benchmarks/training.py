@@ -4,18 +4,19 @@ Both train the same network on the same clips, in batches of 5 at 256 x 256, wit
 (flips, gamma, zoom, rotation), Adam and cross entropy, on two threads. The plain script opens PNG frames of
 760 x 1200; ours is `fit`, as `sonoplane train` calls it, on the archive that `prepare` makes of these frames, with the
 settings of `FAST`: bf16, channels-last (frames are in memory by default). A turn is ten clips of a training that is
-under way; neither setting up nor validation nor saving is in it. Before the turns a table on stderr tells what each
-measure brings.
+under way; neither setting up nor validation nor saving is in it. Each way has a process of its own, so that none runs
+with what another has set there. Before the turns a table on stderr tells what each measure brings.
 """
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
-from threading import Semaphore, Thread
 
 import numpy as np
 import torch
@@ -123,51 +124,57 @@ class ArchiveClips(Dataset[tuple[Tensor, int]]):
 
 
 class Standing:
-    """A training in a thread of its own, which stands still between turns and ends with the `with` block."""
+    """A training in a process of its own, which stands still between turns and ends with the `with` block."""
 
-    def __init__(self, train: Callable[[Callable[[int, int], None]], object]) -> None:
-        self._train = train
-        self._go, self._stands = Semaphore(0), Semaphore(0)
-        self._left = 0
-        self._over = False
-        self._error: BaseException | None = None
-        self._thread = Thread(target=self._run, daemon=True)
+    def __init__(self, train: Callable[[Callable[[int, int], None]], object], *, threads: int) -> None:
+        context = get_context("forkserver")  # what torch has started does not bear a plain fork
+        context.set_forkserver_preload([__name__])
+        self._here, there = context.Pipe()
+        self._process = context.Process(target=_stand, args=(train, there, threads), daemon=True)
 
     def __enter__(self) -> "Standing":
+        self._process.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._over = True
-        self._go.release()
-        if self._thread.ident is not None:
-            self._thread.join()
+        self._here.send(None)
+        self._process.join()
 
     def steps(self, n: int) -> None:
         """Train for so many batches."""
-        self._left = n
-        if self._thread.ident is None:
-            self._thread.start()
-        else:
-            self._go.release()
-        self._stands.acquire()
-        if self._error is not None:
-            raise self._error
+        self._here.send(n)
+        error = self._here.recv()
+        if error is not None:
+            raise error
 
-    def _run(self) -> None:
-        try:
-            self._train(self._after_batch)
+
+class _OverError(Exception):
+    """The turns are over."""
+
+
+def _stand(train: Callable[[Callable[[int, int], None]], object], parent: Connection, threads: int) -> None:
+    """Train as many batches as the parent says, time and again, until it says None."""
+    torch.set_num_threads(threads)
+    left = parent.recv()
+
+    def after_batch(done: int, total: int) -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            parent.send(None)
+            left = parent.recv()
+            if left is None:
+                raise _OverError
+
+    try:
+        if left is not None:
+            train(after_batch)
             raise RuntimeError("the training came to its end")
-        except BaseException as error:  # it is raised where the turn is waited for
-            self._error = error
-            self._stands.release()
-
-    def _after_batch(self, done: int, total: int) -> None:
-        self._left -= 1
-        if not self._left:
-            self._stands.release()
-            self._go.acquire()
-            if self._over:
-                raise RuntimeError("the turns are over")
+    except (_OverError, EOFError):  # EOFError: the parent is gone
+        return
+    except Exception as error:  # it is raised where the turn is waited for
+        parent.send(error)
+        parent.recv()
 
 
 def prepare(folder: Path) -> Contest:
@@ -177,7 +184,6 @@ def prepare(folder: Path) -> Contest:
 
 def contest(folder: Path, network: str, size: Size = FULL, *, rounds: int = ROUNDS) -> Contest:
     """The plain way and ours; the table of what lies between them is told first."""
-    torch.set_num_threads(size.threads)
     with ExitStack() as stack:
         ways = _ways(write_data(folder, size), network, folder, size, stack)
         print(_table(network, ways, rounds=rounds), file=sys.stderr)
@@ -250,39 +256,40 @@ def write_data(folder: Path, size: Size) -> Data:
 def _ways(data: Data, network: str, folder: Path, size: Size, stack: ExitStack) -> dict[str, Work]:
     """From the plain way to ours, a measure more with each; the trainings end with `stack`."""
 
+    def standing(train: Callable[[Callable[[int, int], None]], object]) -> Work:
+        return partial(_turn, stack.enter_context(Standing(train, threads=size.threads)), size)
+
     def plain(clips: Dataset[tuple[Tensor, int]]) -> Work:
-        built = build(network_spec(network, n_classes=len(CLASSES)), seed=0)
-        return partial(_next, old_training.train(built, clips, batch=SAME.batch), size)
+        return standing(partial(_train_plainly, clips, network))
 
     def ours(name: str, **changes: object) -> Work:
-        training = Standing(
-            lambda on_step: train_ours(
-                data,
-                network,
-                folder=folder / name,
-                settings=SAME.model_copy(update=changes),
-                times=10**4,
-                on_step=on_step,
-            )
-        )
-        return partial(_steps, stack.enter_context(training), size)
+        settings = SAME.model_copy(update=changes)
+        return standing(partial(_train_ours, data, network, folder / name, settings))
 
     return {
         "the plain way": plain(data.plain),
         "+ archive in place of PNG": plain(ArchiveClips(data.ours())),
-        "+ augmentation by batch": ours("batched"),
+        "+ batched, memory is kept": ours("batched"),
         "+ channels-last": ours("channels-last", channels_last=True),
         "+ bf16": ours("bf16", **FAST),
     }
 
 
-def _next(training: Iterator[float], size: Size) -> int:
-    for _ in range(size.turn):
-        next(training)
-    return size.turn * SAME.batch
+def _train_plainly(
+    clips: Dataset[tuple[Tensor, int]], network: str, on_step: Callable[[int, int], None]
+) -> None:
+    built = build(network_spec(network, n_classes=len(CLASSES)), seed=0)
+    for _ in old_training.train(built, clips, batch=SAME.batch):
+        on_step(0, 0)
 
 
-def _steps(training: Standing, size: Size) -> int:
+def _train_ours(
+    data: Data, network: str, folder: Path, settings: TrainingSettings, on_step: Callable[[int, int], None]
+) -> None:
+    train_ours(data, network, folder=folder, settings=settings, times=10**4, on_step=on_step)
+
+
+def _turn(training: Standing, size: Size) -> int:
     training.steps(size.turn)
     return size.turn * SAME.batch
 

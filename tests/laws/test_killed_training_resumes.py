@@ -20,8 +20,9 @@ HARD = TrainingSettings(
     epochs=4, batch=4, accumulate=2, average=0.9, schedule="plateau", schedule_epochs=1, sampling="balanced",
     monitor="macro_f1", patience=4, cache_gb=0,
 )  # fmt: skip
-#: All that remembers something from step to step; dense training, and a network with dropout.
+#: All that remembers something from step to step; dense training, a network with dropout, and the layers of bf16.
 CASES = {
+    "sononet2plus1d-2": HARD.model_copy(update={"precision": "bf16", "channels_last": True}),
     "sononet3d-2": HARD.model_copy(update={"dense": True}),
     "echo3dcnn": HARD.model_copy(update={"optimizer": "sgd", "schedule": "cosine"}),
 }

@@ -1,8 +1,9 @@
-"""3D convolutions in bf16 on a processor, around a fault of oneDNN.
+"""3D convolutions in bf16 on a processor, as 2D ones wherever they can be.
 
-Its `brgconv_bwd_w:avx10_1_512_amx` (oneDNN 3.12, in torch 2.13) writes outside its memory in 3D: training dies with
-`free(): invalid pointer`. Answers and gradients of inputs are right; gradients of weights are worked out here as those
-of 2D convolutions, one for each clip and tap in time, which are also faster than the 3D one.
+Most are: 1x3x3 convolves every frame as an image, and 3x1x1 an image that has a frame in each row. oneDNN is faster in
+2D, and sound: in 3D its `brgconv_bwd_w:avx10_1_512_amx` (oneDNN 3.12, in torch 2.13) writes outside its memory, and
+training dies with `free(): invalid pointer`. Where a convolution reaches through both, answers and gradients of inputs
+are right; gradients of weights are worked out here as those of 2D convolutions, one for each clip and tap in time.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,6 +15,8 @@ from torch.autograd.function import once_differentiable
 from torch.overrides import TorchFunctionMode
 
 __all__ = ["SafeConv3d"]
+
+Shape = Sequence[int]
 
 
 class SafeConv3d(TorchFunctionMode):
@@ -45,35 +48,78 @@ def _conv3d(
 class _Bf16Conv3d(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, shape: Any, groups: int) -> Tensor:
-        x, half = x.bfloat16(), weight.bfloat16()
+        ctx.dtype, ctx.shapes, ctx.form = weight.dtype, (x.shape, weight.shape), _form(weight.shape, *shape)
+        x, half = (each.bfloat16().contiguous(memory_format=torch.channels_last_3d) for each in (x, weight))
+        x, half = _flat(x, ctx.form), _flat(half, ctx.form, is_weight=True)
+        parts = {"clip": slice(None), "frames": slice(1, None), "pixels": slice(None, None, 2)}
+        ctx.how = (*(each[parts[ctx.form]] for each in shape), False, (0,) * (x.ndim - 2), groups)
         ctx.save_for_backward(x, half)
-        ctx.dtypes = weight.dtype
-        ctx.how = (*shape, False, (0, 0, 0), groups)
         with torch.autocast("cpu", enabled=False):
-            answer: Tensor = torch.ops.aten.convolution(x, half, None, *ctx.how)
-            return answer
+            answer = torch.ops.aten.convolution(x, half, None, *ctx.how)
+        return _clips(answer, ctx.form, ctx.shapes[0])
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
         x, weight = ctx.saved_tensors
-        gradient = gradient.bfloat16()
-        of_x = of_weight = None
-        if ctx.needs_input_grad[0]:
-            of_x, *_ = torch.ops.aten.convolution_backward(
-                gradient, x, weight, None, *ctx.how, [True, False, False]
-            )
-        if ctx.needs_input_grad[1]:
-            of_weight = _by_taps(gradient, x, weight, ctx.how).to(ctx.dtypes)
-        return of_x, of_weight, None, None
+        gradient = gradient.bfloat16().contiguous(memory_format=torch.channels_last_3d)
+        gradient = _flat(gradient, ctx.form)
+        for_x, for_weight = ctx.needs_input_grad[:2]
+        by_taps = for_weight and ctx.form == "clip"
+        of_x, of_weight, _ = torch.ops.aten.convolution_backward(
+            gradient, x, weight, None, *ctx.how, [for_x, for_weight and not by_taps, False]
+        )
+        if by_taps:
+            of_weight = _by_taps(gradient, x, weight, ctx.how)
+        return (
+            _clips(of_x, ctx.form, ctx.shapes[0]) if for_x else None,
+            of_weight.reshape(ctx.shapes[1]).to(ctx.dtype) if for_weight else None,
+            None,
+            None,
+        )
+
+
+def _form(weight: Shape, stride: Shape, padding: Shape, dilation: Shape) -> str:
+    """As what a clip is seen by a convolution: that reaches through space only, through time only, through both."""
+    if (weight[2], stride[0], padding[0]) == (1, 1, 0):
+        return "frames"
+    if (*weight[3:], *stride[1:], *padding[1:]) == (1, 1, 1, 1, 0, 0):
+        return "pixels"
+    return "clip"
+
+
+def _flat(x: Tensor, form: str, *, is_weight: bool = False) -> Tensor:
+    """A clip, or a weight, as this form has it."""
+    batch, channels, time, height, width = x.shape
+    if form == "frames":
+        return _seen(x, (batch if is_weight else batch * time, channels, height, width))
+    return _seen(x, (batch, channels, time, height * width)) if form == "pixels" else x
+
+
+def _clips(x: Tensor, form: str, clips: Shape) -> Tensor:
+    """The clips again; what this form has flattened is as large as in the shape `clips`."""
+    if form == "frames":
+        return _seen(x, (clips[0], x.shape[1], clips[2], *x.shape[2:]))
+    return _seen(x, (*x.shape[:3], *clips[3:])) if form == "pixels" else x
+
+
+def _seen(x: Tensor, shape: Shape) -> Tensor:
+    """The same numbers, channels last, in another shape.
+
+    Strides are all that a shape asks for, also where a size is 1: torch's batch norm tells the order of the numbers by
+    them, and its gradients are wrong (2.13) where two tensors in the same order differ in such a stride.
+    """
+    x = x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
+    strides, step = [0, 1], shape[1]
+    for size in reversed(shape[2:]):
+        strides.insert(2, step)
+        step *= size
+    return x.as_strided(shape, [step, *strides[1:]])
 
 
 def _by_taps(gradient: Tensor, x: Tensor, weight: Tensor, how: Any) -> Tensor:
     """For each tap the gradient of a 2D convolution, over the frames that it joins; the sum over the clips, float32."""
     stride, padding, dilation, *_, groups = how
-    # Else the frames of a clip could not be taken without a copy.
-    x = x.contiguous(memory_format=torch.channels_last_3d)
-    gradient = gradient.contiguous(memory_format=torch.channels_last_3d)
     found = torch.zeros(weight.shape)
     for tap in range(weight.shape[2]):
         shift = tap * dilation[0] - padding[0]  # answer t sees frame t * stride + shift

@@ -21,6 +21,7 @@ from sonoplane.models.network import PlaneNetwork
 from sonoplane.training.clips_dataset import ClipDataset
 from sonoplane.training.course import Course, Row
 from sonoplane.training.keeping import CHECKPOINT, EpochLine, Keeper, read_checkpoint
+from sonoplane.training.kept_memory import kept_memory
 from sonoplane.training.loading import ClipData
 from sonoplane.training.loss import class_weights
 from sonoplane.training.module import PlaneClassifier, laid_out
@@ -95,7 +96,7 @@ def fit(
     if not course.over:
         keeper = Keeper(folder, fingerprint=fingerprint, on_step=on_step, on_epoch=on_epoch)
         data = ClipData(train, validation, n_classes=n_classes, settings=training)
-        with torch.random.fork_rng(devices=[]), _quiet(), _interruptible():
+        with torch.random.fork_rng(devices=[]), _quiet(), _interruptible(), kept_memory():
             trainer = _trainer(training, [*callbacks, keeper], loggers)
             trainer.fit(module, data, ckpt_path=folder / CHECKPOINT if before else None, weights_only=True)
         if trainer.received_sigterm:

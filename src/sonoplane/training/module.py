@@ -16,7 +16,7 @@ from sonoplane.models.network import PlaneNetwork
 from sonoplane.training.augment import apply
 from sonoplane.training.augment_draw import Draw, draw
 from sonoplane.training.averaging import averaged_copy, move_average
-from sonoplane.training.bf16_conv3d import SafeConv3d
+from sonoplane.training.bf16_layers import bf16_layers
 from sonoplane.training.clips_dataset import NO_SAMPLE, Batch
 from sonoplane.training.course import Course, Row, figures_of
 from sonoplane.training.loading import seed_of
@@ -166,7 +166,7 @@ class PlaneClassifier(lightning.LightningModule):
             values = values.squeeze(2)
         values = values.contiguous(memory_format=_layout(network, self.settings.channels_last))
         half_on_processor = self.settings.precision == "bf16" and values.device.type == "cpu"
-        with SafeConv3d() if half_on_processor and network.takes_clips else nullcontext():
+        with bf16_layers(network) if half_on_processor else nullcontext():
             return network.dense(values) if self.dense else network(values)[:, None]
 
     def _draw(self, batch: Batch, settings: AugmentationSettings, seed: int) -> Draw:
