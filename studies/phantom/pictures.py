@@ -36,9 +36,9 @@ def _captioned(image: np.ndarray, text: str) -> np.ndarray:
 
 
 def main(folder: Path) -> None:
-    """Write both pictures, in 16 grays so that they stay small."""
+    """Write all pictures, in 16 grays so that they stay small."""
     folder.mkdir(parents=True, exist_ok=True)
-    for preset, columns in (("liver-sweep", 4), ("echo-views", 3)):
+    for preset, columns in (("liver-sweep", 4), ("vessels", 5), ("echo-views", 3)):
         coarse = (picture(preset, columns=columns) // 16) * 17
         cv2.imwrite(str(folder / f"phantom-{preset}.png"), coarse, [cv2.IMWRITE_PNG_COMPRESSION, 9])
 

@@ -5,11 +5,14 @@ import pickle
 
 import numpy as np
 import pytest
+from scipy.stats import ks_2samp
 
 from sonoplane.errors import UsageError
 from sonoplane.video.phantom import MOTION_PAIR, PhantomSettings, classes_of, simulate
 
-PRESETS = ("liver-sweep", "echo-views")
+PRESETS = ("liver-sweep", "vessels", "echo-views")
+SMALL = PhantomSettings(height=160, width=200, beams=64, samples=128)
+"""For what does not hang on pixels."""
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -84,9 +87,10 @@ def test_boxes_lie_in_the_sectors_box(preset) -> None:
                 assert box.bottom <= region.box.bottom
 
 
-def test_a_plane_has_its_structure_in_every_frame_and_background_in_none() -> None:
-    planes = set(classes_of("liver-sweep")) - {"background"}
-    for exam in simulate(patients=4, exams=(1, 1)):
+@pytest.mark.parametrize("preset", ["liver-sweep", "vessels"])
+def test_a_plane_has_its_structure_in_every_frame_and_background_in_none(preset) -> None:
+    planes = set(classes_of(preset)) - {"background"}
+    for exam in simulate(preset, patients=4, exams=(1, 1)):
         for frame in range(120):
             shown = planes & set(exam.structures(frame))
             assert shown == {exam.label(frame)} - {"background"}
@@ -131,11 +135,12 @@ def test_speckle_decorrelates_from_frame_to_frame_but_not_at_once() -> None:
     assert far < near - 0.1
 
 
-def test_the_motion_pair_swings_alike_but_not_at_one_pace() -> None:
+@pytest.mark.parametrize(("preset", "patients"), [("liver-sweep", 60), ("vessels", 240)])
+def test_the_motion_pair_swings_alike_but_not_at_one_pace(preset, patients) -> None:
     radii = {name: [] for name in MOTION_PAIR}
     pace = {name: [] for name in MOTION_PAIR}
     for name in MOTION_PAIR:
-        for exam, label in _labels("liver-sweep", name, patients=60):
+        for exam, label in _labels(preset, name, patients=patients, settings=SMALL):
             stage = exam.source.stage
             run = np.array([stage.scene.radius_mm(f) for f in range(label.start, label.stop)])
             radii[name].extend(run)
@@ -143,6 +148,19 @@ def test_the_motion_pair_swings_alike_but_not_at_one_pace() -> None:
     fast, slow = (np.quantile(radii[name], [0.05, 0.25, 0.5, 0.75, 0.95]) for name in MOTION_PAIR)
     assert np.allclose(fast, slow, rtol=0.06)
     assert np.quantile(pace["aorta"], 0.02) > np.quantile(pace["ivc"], 0.98)
+
+
+def test_nothing_but_pace_tells_the_motion_pair_apart() -> None:
+    seen = {name: [] for name in MOTION_PAIR}
+    for name in MOTION_PAIR:
+        for exam, label in _labels("vessels", name, patients=200, settings=SMALL):
+            box = exam.structures((label.start + label.stop) // 2)[name]
+            scene = exam.source.stage.scene
+            loud = scene.motion((label.start + label.stop) // 2).gain_db
+            middle = (box.left + box.right) / 2, (box.top + box.bottom) / 2
+            seen[name].append((label.start, label.stop - label.start, *middle, box.width, box.height, loud))
+    for fast, slow in zip(*(np.array(seen[name], float).T for name in MOTION_PAIR), strict=True):
+        assert ks_2samp(fast, slow).pvalue > 0.01
 
 
 def test_a_heart_beats() -> None:
@@ -155,10 +173,10 @@ def test_a_heart_beats() -> None:
     assert min(areas) < 0.8 * max(areas)
 
 
-def _labels(preset, name, *, patients):
+def _labels(preset, name, *, patients, settings=None):
     return [
         (exam, label)
-        for exam in itertools.islice(simulate(preset, patients=patients), 3 * patients)
+        for exam in itertools.islice(simulate(preset, patients=patients, settings=settings), 3 * patients)
         for label in exam.labels
         if label.label == name
     ]

@@ -4,7 +4,8 @@ from typing import Literal
 
 import pytest
 
-from studies.phantom.floors import floors, thumbnails
+from sonoplane.video.phantom import PhantomSettings
+from studies.phantom.floors import floors, pair_floors, pair_runs, thumbnails
 
 
 @pytest.mark.parametrize(
@@ -17,3 +18,10 @@ def test_nothing_without_a_network_gets_far(
     assert reached.pop("centred box of mean size, IoU >= 0.5") < 0.4
     assert len(reached) == 3
     assert max(reached.values()) < 0.6
+
+
+def test_of_the_pair_a_single_frame_tells_nothing_and_its_change_nearly_all() -> None:
+    small = PhantomSettings(height=160, width=200, beams=64, samples=128, fps=10, frames=108)
+    without, with_time = pair_floors(pair_runs("vessels", settings=small), fps=10).values()
+    assert without <= 0.6
+    assert with_time >= 0.85

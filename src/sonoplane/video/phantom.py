@@ -18,7 +18,8 @@ from jaxtyping import Bool, UInt8
 from sonoplane.errors import UsageError
 from sonoplane.records import Box, Facts, Frame, Label, Recording, UltrasoundRegion
 from sonoplane.video.phantom_heart import VIEWS, HeartPatient, HeartView
-from sonoplane.video.phantom_liver import CLASSES, MOTION_PAIR, LiverPatient, LiverSweep
+from sonoplane.video.phantom_liver import LiverPatient, LiverSweep
+from sonoplane.video.phantom_plans import LIVER_SWEEP, MOTION_PAIR, VESSELS, SweepPlan
 from sonoplane.video.phantom_probe import Sector
 from sonoplane.video.phantom_scene import Scene
 from sonoplane.video.phantom_screen import CENTRES, Banner, Centre, screen, sector_area
@@ -50,7 +51,7 @@ class PhantomExam:
     """The fake patient whose name is burned into the frames."""
     preset: Preset
     labels: tuple[Label, ...]
-    """Every frame's class as runs (`liver-sweep`), or one view of the whole recording (`echo-views`)."""
+    """Every frame's class as runs (`liver-sweep`, `vessels`), or one view of the whole recording (`echo-views`)."""
     recording: Recording
     source: "PhantomSource" = field(repr=False)
 
@@ -72,8 +73,8 @@ class PhantomExam:
     def structures(self, frame: int) -> dict[str, Box]:
         """The box of every structure that this frame's sector shows, by name.
 
-        The structure that makes a frame a standard plane of `liver-sweep` has the plane's name; in `echo-views`,
-        `heart` is all of it.
+        The structure that makes a frame a standard plane of a sweep has the plane's name; in `echo-views`, `heart` is
+        all of it.
         """
         return self.source.stage.structures(frame)
 
@@ -89,7 +90,7 @@ def classes_of(preset: Preset) -> tuple[str, ...]:
     >>> classes_of("echo-views")
     ('apex', 'papillary', 'mitral', '2CH', '3CH', '4CH')
     """
-    return CLASSES if preset == "liver-sweep" else VIEWS
+    return _SWEEPS[preset].classes if preset in _SWEEPS else VIEWS
 
 
 def simulate(
@@ -136,7 +137,8 @@ def simulate(
             )
 
 
-_CODES: dict[Preset, int] = {"liver-sweep": 1, "echo-views": 2}
+_CODES: dict[Preset, int] = {"liver-sweep": 1, "echo-views": 2, "vessels": 3}
+_SWEEPS: dict[Preset, SweepPlan] = {"liver-sweep": LIVER_SWEEP, "vessels": VESSELS}
 
 
 def _centre(seed: int, patient: int, centres: int) -> Centre:
@@ -296,9 +298,9 @@ def _scene(source: PhantomSource, sector: Sector) -> Scene:
     """The patient's anatomy (the same in all exams) in this exam's motion."""
     anatomy = np.random.default_rng([source.seed, source.patient, _CODES[source.preset], 0])
     settings, rng = source.settings, source.rng(2)
-    if source.preset == "liver-sweep":
-        sweep = LiverPatient.drawn(anatomy)
-        return LiverSweep(sweep, sector, frames=settings.frames, fps=settings.fps, rng=rng)
+    if source.preset in _SWEEPS:
+        plan, liver = _SWEEPS[source.preset], LiverPatient.drawn(anatomy)
+        return LiverSweep(plan, liver, sector, frames=settings.frames, fps=settings.fps, rng=rng)
     heart = HeartPatient.drawn(anatomy)
     return HeartView(heart, source.view, sector, frames=settings.frames, fps=settings.fps, rng=rng)
 

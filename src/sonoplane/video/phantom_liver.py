@@ -1,4 +1,4 @@
-"""The preset `liver-sweep`: a probe that slides over a liver, through six standard planes.
+"""The presets `liver-sweep` and `vessels`: a probe that slides over a liver, through its standard planes.
 
 Hepatic veins, portal bifurcation, gallbladder, liver with kidney, aorta and vena cava drift in and out of a plane
 full of parenchyma, small vessels, ribs and gas. Only how fast its radius swings tells the aorta from the vena cava: no
@@ -19,23 +19,12 @@ from sonoplane.video.phantom_organs import (
     Pose,
     pulse_radius_mm,
 )
+from sonoplane.video.phantom_plans import MOTION_PAIR, SweepPlan
 from sonoplane.video.phantom_probe import Points, Sector
 from sonoplane.video.phantom_scene import Motion, Run, runs_of
 from sonoplane.video.phantom_shapes import Shape, Tissue
 
-__all__ = ["CLASSES", "MOTION_PAIR", "LiverPatient", "LiverSweep"]
-
-CLASSES = (
-    "background",
-    "hepatic-veins",
-    "portal-bifurcation",
-    "gallbladder",
-    "liver-kidney",
-    "aorta",
-    "ivc",
-)
-MOTION_PAIR = ("aorta", "ivc")
-"""The two that look alike in any single frame."""
+__all__ = ["LiverPatient", "LiverSweep"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,24 +41,32 @@ class LiverSweep:
     """One sweep of one patient."""
 
     def __init__(
-        self, patient: LiverPatient, sector: Sector, *, frames: int, fps: float, rng: np.random.Generator
+        self,
+        plan: SweepPlan,
+        patient: LiverPatient,
+        sector: Sector,
+        *,
+        frames: int,
+        fps: float,
+        rng: np.random.Generator,
     ) -> None:
-        self._patient, self._sector, self._fps = patient, sector, fps
+        self._plan, self._patient, self._sector, self._fps = plan, patient, sector, fps
         self.ground = Tissue(patient.liver_db, patient.loss_db_mm, patient.mottle)
-        self.runs = _planned_runs(frames, rng)
-        self._poses = tuple(_pose(sector, rng) for _ in self.runs)
-        self._bystanders = tuple(_bystanders(self.runs, frames, sector, rng))
+        self.runs = _planned_runs(plan, frames, rng)
+        self._poses = tuple(_pose(plan, sector, rng) for _ in self.runs)
+        self._bystanders = tuple(_bystanders(plan, self.runs, frames, sector, rng))
         self._layers = rng.uniform(0, 1, 6)
         self._wander = rng.uniform(0, 1, 6)
-        self._tilt = _tilts(self.runs, frames)
+        self._tilt = _tilts(plan, self.runs, frames)
 
     def motion(self, frame: int) -> Motion:
         """The probe trembles and slides, breathing pushes, gain drifts; it tilts faster between planes."""
-        t, w = frame / self._fps, self._wander
+        t, w, much = frame / self._fps, self._wander, self._plan.restless
         turns = 2 * np.pi
+        slide = 0.035 * np.sin(turns * (0.23 * t + w[0])) + 0.012 * np.sin(turns * (0.9 * t + w[1]))
         return Motion(
-            turn=0.035 * np.sin(turns * (0.23 * t + w[0])) + 0.012 * np.sin(turns * (0.9 * t + w[1])),
-            push_mm=3.0 * np.sin(turns * (self._patient.breath_hz * 1.3 * t + w[2])),
+            turn=much * slide,
+            push_mm=much * 3.0 * np.sin(turns * (self._patient.breath_hz * 1.3 * t + w[2])),
             tilt=float(self._tilt[frame]),
             gain_db=2.0 * np.sin(turns * (0.15 * t + w[3])),
         )
@@ -105,7 +102,7 @@ class LiverSweep:
 
     def _swing(self, label: str, pose: Pose, frame: int) -> float:
         hz = self._patient.heart_hz if label == "aorta" else self._patient.breath_hz
-        return float(np.sin(2 * np.pi * (hz * frame / self._fps + pose.phase)))
+        return self._plan.swing * float(np.sin(2 * np.pi * (hz * frame / self._fps + pose.phase)))
 
     def _placed(self, pose: Pose) -> "Placed":
         return Placed(at=self._sector.place(pose.theta, pose.depth_mm), pose=pose)
@@ -139,24 +136,25 @@ def _band(sector: Sector, top_mm: float, bottom_mm: float | Float64[np.ndarray, 
     return np.concatenate([_follow(sector, top_mm), _follow(sector, bottom_mm)[::-1]])
 
 
-def _planned_runs(frames: int, rng: np.random.Generator) -> tuple[Run, ...]:
-    """Five of six planes (fewer in short sweeps) in random order, background between."""
-    planes = list(rng.permutation(np.array(CLASSES[1:])))
-    most = int(np.clip(frames // 22, 1, 6))
-    keep = most if most < 6 else 6 - int(rng.integers(0, 2))
-    return runs_of([str(p) for p in planes[:keep]], frames=frames, between="background", share=0.28, rng=rng)
+def _planned_runs(plan: SweepPlan, frames: int, rng: np.random.Generator) -> tuple[Run, ...]:
+    """All planes or all but one (fewer in short sweeps) in random order, background between."""
+    planes, n = list(rng.permutation(np.array(plan.planes))), len(plan.planes)
+    most = int(np.clip(frames // plan.plane_frames, 1, n))
+    keep = most if most < n else n - int(rng.integers(0, 2))
+    labels = [str(plane) for plane in planes[:keep]]
+    return runs_of(labels, frames=frames, between="background", share=plan.background, rng=rng)
 
 
-def _pose(sector: Sector, rng: np.random.Generator) -> Pose:
+def _pose(plan: SweepPlan, sector: Sector, rng: np.random.Generator) -> Pose:
     u = rng.uniform
     return Pose(
-        theta=u(-0.62, 0.62) * sector.half_angle,
+        theta=u(-plan.reach, plan.reach) * sector.half_angle,
         depth_mm=u(0.36, 0.78) * sector.depth_mm,
         angle=u(-0.6, 0.6),
-        scale=u(0.78, 1.1),
+        scale=u(*plan.scale),
         mirror=bool(rng.random() < 0.5),
-        drift=u(-0.16, 0.16),
-        sink_mm=u(-9, 9),
+        drift=u(-0.16, 0.16) * plan.restless,
+        sink_mm=u(-9, 9) * plan.restless,
         phase=u(0, 1),
         bend=u(-0.1, 0.1),
     )
@@ -180,8 +178,8 @@ def _growth(frame: float, start: float, stop: float) -> float:
     return float(np.sqrt(1 - u**6)) if u < 1 else 0.0
 
 
-def _tilts(runs: tuple[Run, ...], frames: int) -> Float64[np.ndarray, "frames"]:
-    speed = np.full(frames, 0.12)
+def _tilts(plan: SweepPlan, runs: tuple[Run, ...], frames: int) -> Float64[np.ndarray, "frames"]:
+    speed = np.full(frames, plan.tilt)
     for run in runs[1:]:
         speed[max(run.start - 2, 0) : run.start + 1] = 0.4
     tilts: Float64[np.ndarray, frames] = np.cumsum(speed)
@@ -189,16 +187,15 @@ def _tilts(runs: tuple[Run, ...], frames: int) -> Float64[np.ndarray, "frames"]:
 
 
 def _bystanders(
-    runs: tuple[Run, ...], frames: int, sector: Sector, rng: np.random.Generator
+    plan: SweepPlan, runs: tuple[Run, ...], frames: int, sector: Sector, rng: np.random.Generator
 ) -> list[_Bystander]:
     found: list[_Bystander] = []
 
     def add(kind: str, share: float, length: tuple[float, float]) -> None:
-        for _ in range(int(rng.poisson(share * frames / 30))):
+        for _ in range(int(rng.poisson(plan.bystanders * share * frames / 30))):
             start = rng.uniform(-8, frames)
-            found.append(
-                _Bystander(kind=kind, start=start, stop=start + rng.uniform(*length), pose=_pose(sector, rng))
-            )
+            stop = start + rng.uniform(*length)
+            found.append(_Bystander(kind=kind, start=start, stop=stop, pose=_pose(plan, sector, rng)))
 
     add("vessel", 5.0, (8, 24))
     add("twig", 2.0, (8, 24))
@@ -209,5 +206,6 @@ def _bystanders(
     for run in runs:
         if run.label == "background" and rng.random() < 0.4:
             kind = "rib" if rng.random() < 0.6 else "gas"
-            found.append(_Bystander(kind=kind, start=run.start, stop=run.stop, pose=_pose(sector, rng)))
+            pose = _pose(plan, sector, rng)
+            found.append(_Bystander(kind=kind, start=run.start, stop=run.stop, pose=pose))
     return found

@@ -6,8 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = ["PhantomSettings", "Preset"]
 
-Preset: TypeAlias = Literal["liver-sweep", "echo-views"]
-"""What is simulated: sweeps through the liver's standard planes, or recordings of a beating heart."""
+Preset: TypeAlias = Literal["liver-sweep", "vessels", "echo-views"]
+"""What is simulated: sweeps through the liver's standard planes, sweeps that hold at its large vessels, or recordings
+of a beating heart."""
 
 
 class PhantomSettings(BaseModel):
