@@ -10,6 +10,8 @@ COMMANDS = [
     "predict",
     "prepare",
     "train",
+    "evaluate",
+    "compare",
     "export",
     "models",
     "demo",

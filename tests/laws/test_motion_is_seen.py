@@ -10,7 +10,9 @@ from studies.motion.run import Score, Setup, study
 
 @pytest.fixture(scope="module")
 def scores() -> dict[str, Score]:
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:  # where shapes are not checked call by call
+    with ProcessPoolExecutor(
+        1, mp_context=get_context("spawn")
+    ) as alone:  # where shapes are not checked call by call
         return alone.submit(study, 0, Setup(test=12)).result()
 
 

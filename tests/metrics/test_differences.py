@@ -183,3 +183,18 @@ def test_other_rows_and_unknown_numbers_are_refused() -> None:
         compare(one, one.only(np.arange(one.n - 1)))
     with pytest.raises(UsageError, match="no number precise"):
         compare(one, one, ["precise"])
+
+
+def test_a_swap_that_leaves_a_number_undefined_is_no_smaller_difference() -> None:
+    patients = [f"p{i}" for i in range(8)]
+    chances = {True: [0.1, 0.9], False: [0.9, 0.1]}
+
+    def says(*whom: int) -> Answers:
+        return answers_of(
+            level="recording", classes=("none", "some"), targets=[1, 1, 1, 0, 0, 0, 0, 0], recordings=patients,
+            patients=patients, probabilities=[chances[i in whom] for i in range(8)],
+        )  # fmt: skip
+
+    (found,) = compare(says(0, 1, 2), says(3, 4, 5), [("precision", "some")])
+    assert found.difference.value == -1
+    assert found.p == pytest.approx(16 / 256)

@@ -154,6 +154,28 @@ def test_a_class_that_few_patients_show_has_a_wider_interval() -> None:
     assert width(4) > 2 * width(40)
 
 
+def test_one_patient_who_carries_all_errors_does_not_make_anything_possible() -> None:
+    """Clopper and Pearson, who know that each patient is wholly right or wrong, give 0.83 to 1.00."""
+    right = np.array([1.0] * 29 + [0.0])
+    (made,) = estimates(
+        lambda w: ((w @ right) / w.sum(axis=1))[:, None], n_patients=30, shown=[30], scales=["share"]
+    )
+    assert made.low is not None
+    assert made.high is not None
+    assert 0.6 < made.low < 0.83
+    assert 0.99 < made.high < 1
+
+
+def test_a_number_that_any_patient_moves_alike_has_finite_ends() -> None:
+    """Without either of two, their classes are told apart perfectly: infinite log odds, and no spread between them."""
+    answers = answers_of(
+        level="frame", classes=("a", "b"), targets=[0, 0, 1, 1, 0, 0, 1, 1], recordings="ppppqqqq",
+        probabilities=[[p, 1 - p] for p in (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)], patients="ppppqqqq",
+    )  # fmt: skip
+    for one in [*measure(answers).numbers.values(), *measure(answers).classes[0].numbers.values()]:
+        assert one.low is None or (np.isfinite([one.low, one.high]).all())
+
+
 def test_below_twenty_patients_the_doubt_about_the_doubt_is_told() -> None:
     few, enough = (measure(simulated(np.random.default_rng(0), n)).numbers["accuracy"] for n in (8, 20))
     assert str(few).endswith("8 patients: likely too narrow)")

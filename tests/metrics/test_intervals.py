@@ -181,3 +181,10 @@ def test_a_bootstrap_of_three_patients_is_refused_in_words() -> None:
 def test_what_cannot_be_is_refused(parts: list[float], wholes: list[float] | None, told: str) -> None:
     with pytest.raises(UsageError, match=told):
         interval(parts, wholes)
+
+
+def test_a_loss_has_a_positive_interval_however_large_it_is() -> None:
+    for worst in (0.95, 1.05, 3.0):
+        found = interval([0.1, 0.2, worst, 0.3], positive=True)
+        assert 0 < found.low < found.value < found.high
+    assert interval([0.1, 0.2, 0.95, 0.3], positive=True).high > 1

@@ -52,7 +52,7 @@ def test_a_difference_without_an_interval_proves_nothing():
 def test_its_files_are_all_there(tmp_path):
     names = {path.name for path in write_comparison(tmp_path, COMPARISON)}
     assert names == {
-        "comparison.html", "comparison.json", "levels.csv", "agreement.csv", "recordings.csv", "mistakes.csv",
+        "comparison.html", "comparison.json", "levels.csv", "agreement.csv", "by-recording.csv", "mistakes.csv",
         "mistakes.png", "scoreboard.md", "scoreboard.csv", "scoreboard.json", "scoreboard.html",
         "scoreboard-classes.csv",
     }  # fmt: skip

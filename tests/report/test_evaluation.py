@@ -30,7 +30,7 @@ def test_the_page_tells_all_of_it():
         "commonest class",
         "The class has no label here.",
         "all planes",
-        "5 more recordings: see recordings.csv.",
+        "5 more recordings: see by-recording.csv.",
         "1 of 12 recordings; the others are files in timelines/.",
         "5 mistakes",
         "liver <b> → kidney | left 89\xa0%".replace("\xa0", " "),
@@ -57,7 +57,7 @@ def test_what_is_missing_is_left_out():
 def test_its_files_hold_the_same_numbers(tmp_path):
     names = [path.name for path in write_evaluation(tmp_path, EVALUATION)]
     assert names == [
-        "evaluation.html", "evaluation.json", "classes.csv", "levels.csv", "events.csv", "recordings.csv",
+        "evaluation.html", "evaluation.json", "classes.csv", "levels.csv", "events.csv", "by-recording.csv",
         "mistakes.csv", "mistakes.png", "confusion.png", "confusion.svg",
     ]  # fmt: skip
     document = json.loads((tmp_path / "evaluation.json").read_text(encoding="utf-8"))
@@ -65,7 +65,7 @@ def test_its_files_hold_the_same_numbers(tmp_path):
     assert document["confusion"][0] == [400, 30, 20]
     assert document["scope"]["n_patients"] == 9
     assert document["events"][0]["found"]["value"] == 0.9
-    rows = list(csv.DictReader((tmp_path / "recordings.csv").read_text(encoding="utf-8").splitlines()))
+    rows = list(csv.DictReader((tmp_path / "by-recording.csv").read_text(encoding="utf-8").splitlines()))
     assert len(rows) == 25
     assert rows[0]["recording"] == "exam-00"
     classes = list(csv.DictReader((tmp_path / "classes.csv").read_text(encoding="utf-8").splitlines()))

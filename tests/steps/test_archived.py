@@ -78,7 +78,9 @@ def test_the_archive_is_answered_as_the_source_is(
     store, sources = open_archive(archive), open_private(archive).sources
     bundle = bundle_of(tmp_path / "b", name)
     layouts = [layout_values(layout) for layout in known_layouts(store)]
-    recipe = layered({"run": {"batch": 7, **run}, "layout": layouts})  # as a bundle that was trained on it
+    smoothing = {"kind": "hysteresis", "enter": 0.36}
+    # as a bundle that was trained on it
+    recipe = layered({"run": {"batch": 7, **run}, "layout": layouts, "smoothing": smoothing})
     for source in sorted(sweeps.iterdir())[:2]:
         of_source = predict(
             open_recording(source, recording_id=source.stem),
@@ -89,6 +91,9 @@ def test_the_archive_is_answered_as_the_source_is(
         of_archive = answers(store, sources[source.stem].archive_id, bundle, recipe)
         assert of_archive.n_frames == of_source.n_frames == 24
         assert np.abs(of_archive.logits - of_source.logits).max() < 1e-5
+        assert np.abs(of_archive.probabilities - of_source.probabilities).max() < 1e-5
+        assert of_archive.labels == of_source.labels
+        assert of_archive.path is not None
         assert of_archive.times_s is not None
         assert np.allclose(of_archive.times_s, of_source.times_s)
         assert (of_archive.classes, of_archive.fps) == (CLASSES, of_source.fps)

@@ -20,11 +20,14 @@ from sonoplane.clips.splits import audit
 from sonoplane.errors import UsageError
 from sonoplane.frames.archive import open_archive
 from sonoplane.inference.backends import open_backend
+from sonoplane.inference.smoothing_transitions import transitions_of
 from sonoplane.models.bundle import Bundle
 from sonoplane.records import Label
 from sonoplane.steps.archived import timeline_of
 from sonoplane.steps.folds import folds_of, train_folds
+from sonoplane.steps.learning import learn
 from sonoplane.steps.material import read_material
+from sonoplane.steps.out_of_fold import has_answers
 from sonoplane.steps.predict import predict_all
 from sonoplane.steps.prepare import prepare
 from sonoplane.steps.recipe import layered
@@ -87,6 +90,78 @@ def test_every_recording_outside_the_test_part_is_answered_and_every_frame_of_it
     recordings = pl.read_csv(trained.folder / "out_of_fold_recordings.csv")
     assert set(recordings["recording"]) == set(there)
     assert [store.entry(name).patient for name in recordings["recording"]] == recordings["patient"].to_list()
+
+
+def test_the_ensemble_smooths_as_its_members_do(trained: Bundle) -> None:
+    ensemble, *members = (transitions_of(bundle) for bundle in (trained, *trained.members))
+    assert ensemble is not None
+    assert all(member is not None and member.classes == ensemble.classes for member in members)
+
+
+def test_weights_that_have_seen_the_archive_begin_no_fold(
+    archive: Path, trained: Bundle, tmp_path: Path
+) -> None:
+    recipe = layered(SMALL, {"network": {"start": str(trained.members[0].folder)}})
+    with pytest.raises(UsageError, match="was trained on this archive"):
+        train_folds(archive, task="planes", out=tmp_path / "b", n_folds=3, recipe=recipe)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_of_the_users_own_is_left_alone(archive: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "b.folds" / "mine.csv"
+    mine.parent.mkdir()
+    mine.touch()
+    for restart in (False, True):
+        with pytest.raises(UsageError, match="no cross-validation's"):
+            train_folds(
+                archive, task="planes", out=tmp_path / "b", n_folds=3, recipe=layered(SMALL), restart=restart
+            )
+    assert mine.exists()
+
+
+def test_clips_that_leave_a_fold_nothing_to_learn_are_refused_before_any_training(
+    archive: Path, tmp_path: Path
+) -> None:
+    recipe = layered(SMALL, {"network": {"name": "sononet3d-2"}, "windows": {"length": 200}})
+    with pytest.raises(UsageError, match="For fold 1, no labelled"):
+        train_folds(archive, task="planes", out=tmp_path / "b", n_folds=3, recipe=recipe)
+    assert not list(tmp_path.iterdir())
+
+
+def test_answers_that_are_damaged_are_not_taken_for_answers(tmp_path: Path) -> None:
+    path = tmp_path / "fold-1.npz"
+    assert not has_answers(path)
+    kept = {kind: np.zeros((3, 2)) for kind in ("logits", "probabilities", "numbers")}
+    np.savez(path, names=["a"], lengths=[3], **kept)
+    assert has_answers(path)
+    path.write_bytes(path.read_bytes()[:-30])
+    assert not has_answers(path)
+    path.write_bytes(b"")
+    assert not has_answers(path)
+
+
+def test_the_labels_of_a_fold_do_not_reach_its_own_network(archive: Path, tmp_path: Path) -> None:
+    recipe = layered(SMALL, {"training": {"epochs": 1}})
+    material = read_material(archive, "planes", recipe)
+    parts = parts_of_fold(folds_of(material, n_folds=3, seed=0), 1)
+    lied = {
+        name: (targets + 1) % len(material.classes) if parts.get(name) == HELD_OUT else targets
+        for name, targets in material.targets.items()
+    }
+    weights, others = (
+        learn(
+            replace(material, targets=targets),
+            parts,
+            out=tmp_path / name,
+            name=name,
+            tracking=tmp_path / f"{name}.tracking",
+            recipe=recipe,
+        )
+        for name, targets in (("true", material.targets), ("lied", lied))
+    )
+    assert weights.weights().keys() == others.weights().keys()
+    assert all(np.array_equal(array, others.weights()[key]) for key, array in weights.weights().items())
+    assert weights.calibration == others.calibration
 
 
 def test_each_recording_is_answered_by_the_bundle_that_held_it_out(archive: Path, trained: Bundle) -> None:

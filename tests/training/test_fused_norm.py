@@ -2,7 +2,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from sonoplane.training.bf16_loops import can_run
 from sonoplane.training.fused_norm import can_fuse, norm_relu
+
+pytestmark = pytest.mark.skipif(not can_run(), reason="torch's threads are not GNU OpenMP's here")
 
 #: `batch channel *space`: few and many channels, sizes that fill no whole row of a loop, images and clips.
 SHAPES = [(2, 16, 3, 16, 18), (3, 7, 1, 5, 3), (2, 600, 2, 3, 3), (4, 32, 9, 11), (1, 1, 2, 9, 9)]

@@ -59,6 +59,17 @@ Example: `sonoplane train archive --task planes --out liver --training.epochs 20
 
 Cross-validation: `sonoplane train archive --task planes --out liver5 --folds 5`
 """,
+    "evaluate": """
+Measure how right a network is on an archive's recordings, how surely that is known, and how far to
+believe it.
+
+Example: `sonoplane evaluate archive --bundle liver --split test --out evaluation`
+""",
+    "compare": """
+Measure several networks on the same recordings: which is better, how surely, and at what cost.
+
+Example: `sonoplane compare archive --bundle a --bundle b --bundle c --out comparison`
+""",
     "export": """
 Add a form of the network to its bundle that runs without PyTorch, and prove that it answers the
 same.
@@ -85,7 +96,9 @@ for _name, _help in COMMANDS.items():
 
 _TRAIN = "Run `pip install 'sonoplane[train]'`."
 #: What is not in the plain install, and how to get it.
-_EXTRAS = {"torch": _TRAIN, "pytorch_lightning": _TRAIN, "onnx": _TRAIN, "onnxscript": _TRAIN}
+_EXTRAS = dict.fromkeys(
+    ("torch", "pytorch_lightning", "onnx", "onnxscript", "numba", "matplotlib", "tensorboardX"), _TRAIN
+)
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from cyclopts import Parameter
 
 from sonoplane.cli.words import Json, Overwrite, Recipe, given, print_json, print_line
 from sonoplane.clips.windows_settings import WindowSettings
+from sonoplane.errors import UsageError
 from sonoplane.metrics.calibration_settings import CalibrationSettings
 from sonoplane.training.settings import (
     AugmentationSettings,
@@ -74,6 +75,10 @@ def train(
         "calibration": calibration,
     }
     settings = recipe_for(archive, read_recipe(recipe) if recipe else {}, given(flags))
+    if preview is not None and folds is not None:
+        raise UsageError(
+            "A preview is of one training, not of folds.", advice="Leave out --folds or --preview."
+        )
     if preview is not None:
         told = show(archive, task=task, recipe=settings, out=preview)
         if as_json:

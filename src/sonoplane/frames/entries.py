@@ -26,7 +26,7 @@ _COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "scanner": pl.String, "layout": pl.String, "region_origin": pl.String, "region_confidence": pl.Float64,
     "source_height": pl.Int64, "source_width": pl.Int64,
     "left": pl.Int64, "top": pl.Int64, "right": pl.Int64, "bottom": pl.Int64,
-    "n_claimed": pl.Int64, "gray_mean": pl.Float64, "gray_std": pl.Float64,
+    "container": pl.String, "codec": pl.String, "n_claimed": pl.Int64, "gray_mean": pl.Float64, "gray_std": pl.Float64,
     "warnings": pl.List(pl.String), "sha256": pl.String, "geometry": pl.String,
 }  # fmt: skip
 
@@ -50,6 +50,10 @@ class EntryFacts:
     """Columns of the source's frames."""
     scanner: str | None = None
     """Manufacturer and model, as the scanner writes them."""
+    container: str | None = None
+    """What the source was: `dicom`, `mp4`, `folder`, ...; None in archives that did not keep it."""
+    codec: str | None = None
+    """How its pixels were coded; likewise."""
     layout: str | None = None
     """The layout of this scanner's screen whose mask was used: its name and a digest of the outline."""
     region_origin: str | None = None
@@ -112,6 +116,8 @@ def facts_of(
         source_height=recording.height,
         source_width=recording.width,
         scanner=facts.scanner,
+        container=facts.container,
+        codec=facts.codec,
         n_claimed=recording.n_claimed,
         warnings=tuple(warnings),
     )

@@ -118,6 +118,8 @@ def frame_answers(
 ) -> Answers:
     """The rows of all frames of timelines, each with its frames' targets (-1: unlabelled) and its patient.
 
+    What was said of a frame is its class on the timeline's path, where smoothing settled one.
+
     Raises UsageError where timelines disagree on the classes, or two are of one recording.
     """
     taken = list(watched)
@@ -136,6 +138,7 @@ def frame_answers(
         classes=classes,
         targets=np.concatenate([targets for _, targets, _ in taken]),
         probabilities=np.concatenate([timeline.probabilities for timeline, _, _ in taken]),
+        said=np.concatenate([timeline.numbers for timeline, _, _ in taken]),
         recordings=np.repeat([timeline.recording for timeline, _, _ in taken], lengths),
         patients=np.repeat([patient for _, _, patient in taken], lengths),
     )

@@ -240,7 +240,8 @@ def _swapped(
         if exact
         else np.random.default_rng(seed).integers(0, 2, (swaps, n_patients)).astype(np.float64)
     )
-    as_large = (np.abs(difference(ways)) >= seen - 1e-12).sum(axis=0)
+    smaller = np.abs(difference(ways)) < seen - 1e-12  # never where swapping leaves the number undefined
+    as_large = (~smaller).sum(axis=0)
     ps = as_large / len(ways) if exact else (as_large + 1) / (len(ways) + 1)
     told = [
         None if np.isnan(value) or n_patients == 1 else float(p) for value, p in zip(seen, ps, strict=True)

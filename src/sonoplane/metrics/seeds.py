@@ -78,10 +78,9 @@ def over_seeds(
         return np.asarray(np.mean([counted.values(weights) for counted in tallies], axis=0))
 
     each = np.concatenate([counted.values(np.ones((1, n_patients))) for counted in tallies])
-    found = _with_training(
-        spread(mean, n_patients=n_patients, scales=scales, draws=draws, seed=seed), each, scales
-    )
     shown = np.min([counted.shown for counted in tallies], axis=0).tolist()
+    of_patients = spread(mean, n_patients=n_patients, shown=shown, scales=scales, draws=draws, seed=seed)
+    found = _with_training(of_patients, each, scales)
     means = told(found, n_patients=n_patients, shown=shown, scales=scales, level=level)
     return tuple(
         OverSeeds(

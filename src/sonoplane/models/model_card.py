@@ -69,7 +69,7 @@ def write_model_card(
         "- It was never shown what its training data lack: other scanners, presets, probes or populations "
         "need a check of their own before use.",
         "- It always answers one of its classes, also for images that show none of them.",
-        "- Its probabilities are calibrated only where `calibration.json` is not null.",
+        "- Its probabilities are calibrated only where `calibration.json` names a kind other than `identity`.",
         "",
     ]
     return "\n".join(lines)

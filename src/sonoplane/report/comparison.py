@@ -29,6 +29,7 @@ from sonoplane.report.scoreboard import (
     scoreboard_grid,
     write_scoreboard,
 )
+from sonoplane.report.sections import Section, sections_json, sections_shown
 
 __all__ = ["AGREEMENT_COLUMNS", "Agreement", "Comparison", "comparison_html", "write_comparison"]
 
@@ -69,6 +70,8 @@ class Comparison:
     confound: Confound | None = None
     levels: tuple[LevelScores, ...] = ()
     agreement: tuple[Agreement, ...] = ()
+    sections: tuple[Section, ...] = ()
+    """More tables."""
     belief: tuple[Picture, ...] = ()
     recordings: tuple[RecordingScores, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
@@ -95,6 +98,7 @@ def comparison_html(comparison: Comparison) -> str:
         cautions=(*cautions(c.scope, c.confound), *c.cautions),
         scores=grid_html(scoreboard_grid(c.board)),
         levels=grid_html(levels_grid(c.levels)) if c.levels else "",
+        sections=sections_shown(c.sections),
         classes=grid_html(classes_grid(c.board)) if c.board.classes else "",
         agreement=grid_html(agreement_grid(c.agreement)) if c.agreement else "",
         recordings=grid_html(recordings_grid(c.recordings, most=MOST_RECORDINGS)) if c.recordings else "",
@@ -110,7 +114,7 @@ def write_comparison(folder: Path, comparison: Comparison) -> tuple[Path, ...]:
     """Write into a folder that is there what the comparison has, and return the files.
 
     `comparison.html`, `comparison.json`, those of `write_scoreboard`, `levels.csv`, `agreement.csv`,
-    `recordings.csv`, `mistakes.csv` and `.png`.
+    `by-recording.csv`, `mistakes.csv` and `.png`.
 
     Raises:
         MissingExtra: there are mistakes to draw, and matplotlib is not installed.
@@ -121,7 +125,7 @@ def write_comparison(folder: Path, comparison: Comparison) -> tuple[Path, ...]:
         "comparison.json": comparison_json(c),
         "levels.csv": grid_csv(levels_grid(c.levels)) if c.levels else "",
         "agreement.csv": grid_csv(agreement_grid(c.agreement)) if c.agreement else "",
-        "recordings.csv": grid_csv(recordings_grid(c.recordings)) if c.recordings else "",
+        "by-recording.csv": grid_csv(recordings_grid(c.recordings)) if c.recordings else "",
     }
     paths = [folder / name for name, text in texts.items() if text]
     for path in paths:
@@ -143,6 +147,7 @@ def comparison_json(comparison: Comparison) -> str:
         "floors": grid_rows(scoreboard_grid(c.board))[c.n_networks :],
         "classes": grid_rows(classes_grid(c.board)),
         "levels": grid_rows(levels_grid(c.levels)),
+        "sections": sections_json(c.sections),
         "agreement": grid_rows(agreement_grid(c.agreement)),
         "recordings": grid_rows(recordings_grid(c.recordings)),
         "n_mistakes": len(c.mistakes),

@@ -25,6 +25,7 @@ from sonoplane.report.scoreboard import (
     classes_grid,
     scoreboard_grid,
 )
+from sonoplane.report.sections import Section, sections_json, sections_shown
 
 __all__ = [
     "EVENT_COLUMNS",
@@ -115,6 +116,8 @@ class Evaluation:
     confusion: Int64[np.ndarray, "truth answer"] | None = None
     events: Mapping[str, Row] = field(default_factory=dict)
     """Plane, or `all planes` -> cells by the keys of `EVENT_COLUMNS`, without `plane`."""
+    sections: tuple[Section, ...] = ()
+    """More tables."""
     belief: tuple[Picture, ...] = ()
     """Reliability, risk and coverage, ..."""
     recordings: tuple[RecordingScores, ...] = ()
@@ -145,6 +148,7 @@ def evaluation_html(evaluation: Evaluation) -> str:
         cautions=(*cautions(e.scope, e.confound), *e.cautions),
         scores=grid_html(scoreboard_grid(board)),
         levels=grid_html(levels_grid(e.levels)) if e.levels else "",
+        sections=sections_shown(e.sections),
         classes=grid_html(classes_grid(Scoreboard(contenders=(), classes=e.classes))) if e.classes else "",
         confusion=pictures,
         events=grid_html(events_grid(e.events)) if e.events else "",
@@ -169,6 +173,7 @@ def evaluation_json(evaluation: Evaluation) -> str:
         "scores": grid_rows(scoreboard_grid(board))[0],
         "floors": grid_rows(scoreboard_grid(board))[1:],
         "levels": grid_rows(levels_grid(e.levels)),
+        "sections": sections_json(e.sections),
         "classes": grid_rows(classes_grid(board)),
         "confusion": None if e.confusion is None else e.confusion.tolist(),
         "events": grid_rows(events_grid(e.events)),
@@ -185,7 +190,7 @@ def evaluation_json(evaluation: Evaluation) -> str:
 def write_evaluation(folder: Path, evaluation: Evaluation) -> tuple[Path, ...]:
     """Write into a folder that is there what the evaluation has, and return the files.
 
-    `evaluation.html`, `evaluation.json`, `classes.csv`, `levels.csv`, `events.csv`, `recordings.csv`, `mistakes.csv`
+    `evaluation.html`, `evaluation.json`, `classes.csv`, `levels.csv`, `events.csv`, `by-recording.csv`, `mistakes.csv`
     and `.png`, `confusion.png` and `.svg`.
 
     Raises:
@@ -200,7 +205,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> tuple[Path, ...]:
         else "",
         "levels.csv": grid_csv(levels_grid(e.levels)) if e.levels else "",
         "events.csv": grid_csv(events_grid(e.events)) if e.events else "",
-        "recordings.csv": grid_csv(recordings_grid(e.recordings)) if e.recordings else "",
+        "by-recording.csv": grid_csv(recordings_grid(e.recordings)) if e.recordings else "",
     }
     paths = [folder / name for name, text in texts.items() if text]
     for path in paths:

@@ -1,4 +1,4 @@
-"""What a cross-validation said of the recordings it held out becomes CSV: a row a frame, or a row a recording."""
+"""What was said of recordings that were held out of training becomes CSV: a row a frame, or a row a recording."""
 
 import csv
 from collections.abc import Iterator, Sequence
@@ -23,21 +23,24 @@ class HeldOut:
     """The class number of every frame; -1 where it has none."""
     label: str
     """The answer for the recording as a whole."""
-    fold: int
-    """The fold that it is in, from 1."""
+    fold: int | None = None
+    """The fold of a cross-validation that it is in, from 1."""
     patient: str | None = None
     """A pseudonym."""
+    left_out: str | None = None
+    """The class that is no answer for a recording, such as the background."""
 
     @property
     def target(self) -> int:
         """The class number of the recording as a whole; -1 where its frames have several labels, or none."""
-        known = np.unique(self.targets[self.targets >= 0])
+        skip = -1 if self.left_out is None else self.timeline.classes.index(self.left_out)
+        known = np.unique(self.targets[(self.targets >= 0) & (self.targets != skip)])
         return int(known[0]) if len(known) == 1 else -1
 
     @property
     def answer(self) -> int:
-        """The class number of the answer for the recording."""
-        return self.timeline.classes.index(self.label)
+        """The class number of the answer for the recording; -1 where it is `unknown`."""
+        return self.timeline.classes.index(self.label) if self.label in self.timeline.classes else -1
 
     @property
     def means(self) -> Float[np.ndarray, "classes"]:
@@ -67,7 +70,10 @@ def write_recording_table(path: Path, answers: Sequence[HeldOut], classes: Seque
         pl.Series([each.patient for each in answers], dtype=pl.String),
         _named([each.target for each in answers], classes),
         pl.Series([each.label for each in answers], dtype=pl.String),
-        pl.Series([float(each.means[each.answer]) for each in answers], dtype=pl.Float64),
+        pl.Series(
+            [float(each.means[each.answer]) if each.answer >= 0 else None for each in answers],
+            dtype=pl.Float64,
+        ),
         *(pl.Series(column) for column in means.T),
     ]
     _write(path, header, iter([columns]))
@@ -85,7 +91,7 @@ def _frames(each: HeldOut) -> list[pl.Series]:
         pl.Series(times_s, dtype=pl.Float64).fill_nan(None),
         _named(each.targets.tolist(), timeline.classes),
         pl.Series(timeline.labels, dtype=pl.String),
-        pl.Series(probabilities.max(axis=1)),
+        pl.Series(probabilities[np.arange(n_frames), timeline.numbers]),
         *(pl.Series(column) for column in probabilities.T),
     ]
 

@@ -21,7 +21,8 @@ __all__ = [
     "write_scoreboard",
 ]
 
-_RIGHT, _AGAINST, _COST, _BELIEF = "How right", "Against the first", "What it costs", "How far to believe it"
+_RIGHT, _RANKED, _AGAINST = "How right", "How well it ranks", "Against the first"
+_COST, _BELIEF = "What it costs", "How far to believe it"
 
 #: All that is told of a network: the one place where a figure's name, words and form stand.
 COLUMNS = (
@@ -32,12 +33,12 @@ COLUMNS = (
     Column(key="macro_f1", head="Macro F1", group=_RIGHT,
            told="mean F1 of the classes; F1 is high where a class is both found and not claimed falsely."),
     Column(key="weighted_f1", head="Weighted F1", group=_RIGHT, told="the same, each class by how often it is there."),
-    Column(key="auroc", head="AUROC", group=_RIGHT,
+    Column(key="auroc", head="AUROC", group=_RANKED,
            told="how often a case of the class gets a higher probability than one of another; 0.5 is chance."),
-    Column(key="auprc", head="AUPRC", group=_RIGHT,
+    Column(key="auprc", head="AUPRC", group=_RANKED,
            told="mean precision over all thresholds; chance is the class's share of the labels."),
-    Column(key="top_2", head="Top 2", group=_RIGHT, told="the truth is among the two likeliest classes."),
-    Column(key="top_3", head="Top 3", group=_RIGHT, told="the truth is among the three likeliest classes."),
+    Column(key="top_2", head="Top 2", group=_RANKED, told="the truth is among the two likeliest classes."),
+    Column(key="top_3", head="Top 3", group=_RANKED, told="the truth is among the three likeliest classes."),
     Column(key="kappa", head="Cohen’s kappa", group=_RIGHT,
            told="agreement with the labels beyond chance; 0 is chance, 1 is perfect."),
     Column(key="recording_accuracy", head="Mean of recordings", group=_RIGHT,

@@ -2,20 +2,18 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import Any, cast
 
 from sonoplane.errors import UsageError
 from sonoplane.frames.archive import Archive
 from sonoplane.inference.backends import Backend
-from sonoplane.inference.predictor import Predictor
-from sonoplane.inference.timeline import TimelineBuilder
-from sonoplane.inference.ways import way_of
-from sonoplane.metrics.calibration_record import Calibration
 from sonoplane.models.bundle import Bundle
 from sonoplane.models.card import Card
-from sonoplane.records import Box, Frame, Timeline
+from sonoplane.records import Box, Facts, Frame, Region, Timeline
 from sonoplane.steps.recipe import Recipe
+from sonoplane.steps.watching import Shown, Watched, watch
 
-__all__ = ["check_input_fits", "timeline_of"]
+__all__ = ["check_input_fits", "timeline_of", "watch_archived"]
 
 #: Frames that are read from the archive at a time: as many as it mostly keeps together.
 _TOGETHER = 16
@@ -30,7 +28,7 @@ def timeline_of(
     recipe: Recipe,
     on_frame: Callable[[int, int], None] = lambda done, total: None,
 ) -> Timeline:
-    """The answers to every frame of a recording, not only to those that training would take.
+    """The answers to every frame of a recording, smoothed as in `predict`, not only to those that training would take.
 
     The archive's frames are cleaned, and cropped to the ultrasound region, so they go through the card and the network
     as in `predict`, in the recipe's mode. A single row differs from that of the source file only by what the archive
@@ -40,17 +38,47 @@ def timeline_of(
         UsageError: the archive was prepared for another input than the network's, the network cuts its own crop out of
             such recordings, or it cannot answer in the recipe's mode.
     """
+    return watch_archived(
+        store, recording_id, bundle=bundle, backend=backend, recipe=recipe, on_frame=on_frame
+    ).timeline
+
+
+def watch_archived(
+    store: Archive,
+    recording_id: str,
+    *,
+    bundle: Bundle,
+    backend: Backend,
+    recipe: Recipe,
+    on_frame: Callable[[int, int], None] = lambda done, total: None,
+) -> Watched:
+    """The same with all findings, as `predict` has them; the region is that of the source, where it is known.
+
+    Raises:
+        UsageError: as `timeline_of`.
+    """
     check_input_fits(store, bundle.card)
     entry = store.entry(recording_id)
     _refuse_own_crop(bundle.card, entry.source_height, entry.source_width)
-    seen_by = Predictor(bundle.card, backend, way_of(bundle.spec, recipe.run), batch=recipe.run.batch)
-    calibration = Calibration.from_dict(bundle.calibration, bundle.card.classes)
-    builder = TimelineBuilder(recording_id, bundle.card.classes, entry.fps, calibration)
     whole = Box(left=0, top=0, right=entry.width, bottom=entry.height)
-    for done, seen in enumerate(seen_by.watch(_frames(store, recording_id), whole), start=1):
-        builder.add(seen)
-        on_frame(done, entry.n_frames)
-    return builder.build()
+    shown = Shown(
+        recording=recording_id,
+        fps=entry.fps,
+        height=entry.source_height or entry.height,
+        width=entry.source_width or entry.width,
+        region=Region(box=entry.box or whole, origin=cast("Any", entry.region_origin or "whole")),
+        facts=Facts(patient=entry.patient, study=entry.study, centre=entry.centre, scanner=entry.scanner),
+        warnings=entry.warnings,
+    )
+    return watch(
+        _frames(store, recording_id),
+        shown,
+        bundle=bundle,
+        backend=backend,
+        recipe=recipe,
+        box=whole,
+        on_frame=lambda done: on_frame(done, entry.n_frames),
+    )
 
 
 def check_input_fits(store: Archive, card: Card) -> None:

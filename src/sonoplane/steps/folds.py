@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +12,26 @@ import numpy as np
 from sonoplane.clips.folds import HELD_OUT, draw_folds, parts_of_fold
 from sonoplane.clips.splits import audit
 from sonoplane.errors import SplitError, UsageError
+from sonoplane.inference.smoothing_transitions import TRANSITIONS, transitions_of
+from sonoplane.inference.ways import way_of
 from sonoplane.models.bundle import Bundle, check_place
 from sonoplane.models.ensemble import save_ensemble
-from sonoplane.steps.learning import fingerprint, learn, learner_of
+from sonoplane.steps.learning import fingerprint, learn, learner_of, samples_of
 from sonoplane.steps.material import Material, read_material
-from sonoplane.steps.out_of_fold import answer_fold, read_answers, scores_over_folds, write_tables
+from sonoplane.steps.out_of_fold import (
+    answer_fold,
+    has_answers,
+    read_answers,
+    scores_over_folds,
+    write_tables,
+)
+from sonoplane.steps.predict import run_as_trained
 from sonoplane.steps.progress import say
 from sonoplane.steps.recipe import Recipe
+from sonoplane.steps.trained_on import is_its_archive, trained_on
+from sonoplane.steps.transitions import transitions_in
 from sonoplane.training.fit import leads
+from sonoplane.training.samples import form_of
 
 __all__ = ["folds_of", "train_folds"]
 
@@ -59,7 +71,9 @@ def train_folds(
     """
     check_place(out, name=f"{out.name}-fold-{n_folds}", overwrite=overwrite)
     material = read_material(archive, task, recipe)
+    _check_start(material, recipe.network.start)
     folds = folds_of(material, n_folds=n_folds, seed=recipe.split.seed)
+    _check_recipe(material, folds, n_folds, recipe)
     work = out.with_name(f"{out.name}.folds")
     if leads():
         say(_told(material, folds))
@@ -72,14 +86,53 @@ def train_folds(
             if leads():
                 say(f"Fold {fold} of {n_folds}:")
             _learn(material, parts, place, out=out, recipe=recipe, restart=restart)
-        if leads() and not _answers_of(place).exists():
+        if leads() and not has_answers(_answers_of(place)):
             held_out = [name for name, part in parts.items() if part == HELD_OUT]
             answer_fold(Bundle.load(place), material.store, held_out, _answers_of(place))
     if not leads():
         raise SystemExit(0)
-    bundle = _put_together(material, places, out, recipe, overwrite=overwrite)
+    bundle = _put_together(material, folds, places, out, recipe, overwrite=overwrite)
     shutil.rmtree(work)
     return bundle
+
+
+def _check_start(material: Material, start: str | None) -> None:
+    """Raise a UsageError where every fold would begin with weights that have seen its patients."""
+    if start and Path(start).is_dir() and is_its_archive(Bundle.load(Path(start)), material.store):
+        raise UsageError(
+            f"'{Path(start).name}' was trained on this archive: every fold's network would have seen its patients.",
+            advice="Begin with weights from elsewhere, or leave out network.start.",
+        )
+
+
+def _begun_with(start: str | None) -> str:
+    """What is to be said of weights whose own patients are not known."""
+    if not start:
+        return ""
+    return (
+        f" All began with the weights of '{Path(start).name}'; whether those had seen any of the patients"
+        " is not known here."
+    )
+
+
+def _check_recipe(material: Material, folds: Mapping[str, int], n_folds: int, recipe: Recipe) -> None:
+    """Raise a UsageError, before any training, where a fold could not be learned or answered after it."""
+    learner = learner_of(material, recipe)
+    way = way_of(learner.spec, run_as_trained(recipe))
+    if way.mode == "clip" and way.length < learner.network.min_frames:
+        raise UsageError(
+            f"'{learner.spec.name}' cannot answer clips of {way.length} frames.",
+            advice=f"Give a run.clip_length of {learner.network.min_frames} or more.",
+        )
+    form = form_of(recipe.training, takes_clips=learner.spec.takes_clips)
+    for fold in range(1, n_folds + 1):
+        parts = parts_of_fold(folds, fold)
+        for part in ("train", "validation"):
+            if not (samples_of(material, parts, part, form, recipe).targets >= 0).any():
+                raise UsageError(
+                    f"For fold {fold}, no labelled frame or clip is left for {part}.",
+                    advice="Cut shorter clips, ask for fewer folds, or label recordings of more patients.",
+                )
 
 
 def folds_of(material: Material, *, n_folds: int, seed: int) -> dict[str, int]:
@@ -129,9 +182,14 @@ def _told(material: Material, folds: Mapping[str, int]) -> str:
 
 def _begin(work: Path, fingerprint: str, *, restart: bool) -> None:
     """Make the working folder, or see that it is of this very cross-validation."""
+    plan = work / _PLAN
+    if work.exists() and not plan.exists() and (not work.is_dir() or any(_others_in(work))):
+        raise UsageError(
+            f"'{work.name}' is there already, and no cross-validation's.",
+            advice="Move it away, or choose another --out.",
+        )
     if restart:
         shutil.rmtree(work, ignore_errors=True)
-    plan = work / _PLAN
     if plan.exists():
         try:
             found = json.loads(plan.read_text(encoding="utf-8"))["fingerprint"]
@@ -149,6 +207,10 @@ def _begin(work: Path, fingerprint: str, *, restart: bool) -> None:
     fresh.replace(plan)
 
 
+def _others_in(work: Path) -> list[Path]:
+    return [path for path in work.iterdir() if path.name != f".{_PLAN}.new"]
+
+
 def _fingerprint(material: Material, folds: Mapping[str, int], recipe: Recipe) -> str:
     """Changes with anything that the result hangs on."""
     of_training = fingerprint(
@@ -157,7 +219,12 @@ def _fingerprint(material: Material, folds: Mapping[str, int], recipe: Recipe) -
         recipe,
         learner_of(material, recipe).network,
     )
-    answering = recipe.model_dump(include={"run": {"mode", "clip_length", "clip_step"}, "findings": True})
+    answering = recipe.model_dump(
+        include={
+            "run": {"mode", "clip_length", "clip_step"},
+            **dict.fromkeys(("findings", "smoothing", "calibration", "keyframes"), True),
+        }
+    )
     return hashlib.sha256(json.dumps([of_training, answering], sort_keys=True).encode()).hexdigest()
 
 
@@ -186,7 +253,13 @@ def _answers_of(place: Path) -> Path:
 
 
 def _put_together(
-    material: Material, places: Mapping[int, Path], out: Path, recipe: Recipe, *, overwrite: bool
+    material: Material,
+    folds: Mapping[str, int],
+    places: Mapping[int, Path],
+    out: Path,
+    recipe: Recipe,
+    *,
+    overwrite: bool,
 ) -> Bundle:
     """The ensemble, with the answers of all folds."""
     work = places[1].parent
@@ -199,15 +272,38 @@ def _put_together(
     scores = scores_over_folds(answers, material.classes, len(places))
     for figures, member in zip(scores["folds"], members.values(), strict=True):
         figures["best_epoch"] = (member.metrics or {})["best_epoch"]
-    files = write_tables(work, answers, material.classes, len(places))
+    tables = write_tables(work, answers, material.classes, len(places))
+    files: dict[str, Path | bytes] = {file.name: file for file in tables}
     return save_ensemble(
         out,
         name=out.name,
         version="1",
         members=members,
         recipe=members["fold-1"].recipe,
-        metrics={"n_folds": len(places), "seed": recipe.split.seed, "out_of_fold": scores},
-        measured=_MEASURED.format(n=len(places)),
-        files={file.name: file for file in files},
+        metrics={
+            **trained_on(material.store, material.task),
+            "n_folds": len(places),
+            "seed": recipe.split.seed,
+            "out_of_fold": scores,
+        },
+        measured=_MEASURED.format(n=len(places)) + _begun_with(recipe.network.start),
+        files=files | _transitions(material, folds, [*members.values()]),
         overwrite=overwrite,
     )
+
+
+def _transitions(
+    material: Material, folds: Mapping[str, int], members: Sequence[Bundle]
+) -> dict[str, Path | bytes]:
+    """How classes follow each other in all folds, for what the members expect on average."""
+    known = [found for member in members if (found := transitions_of(member))]
+    if not known:
+        return {}
+    made = transitions_in(
+        material.store,
+        material.targets,
+        material.classes,
+        parts=dict.fromkeys(folds, "train"),
+        expected=np.mean([one.prior for one in known], axis=0),
+    )
+    return {TRANSITIONS: made.to_json()} if made else {}

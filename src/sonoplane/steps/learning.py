@@ -29,6 +29,7 @@ from sonoplane.steps.material import Material
 from sonoplane.steps.predict import run_as_trained
 from sonoplane.steps.progress import progress, say
 from sonoplane.steps.recipe import Recipe
+from sonoplane.steps.trained_on import trained_on
 from sonoplane.steps.transitions import expected_classes, transitions_in
 from sonoplane.training.clips_dataset import ClipDataset
 from sonoplane.training.fit import Fitted, check_input, fit, leads
@@ -148,7 +149,9 @@ def learn(
         material.targets,
         card.classes,
         parts=parts,
-        expected=expected_classes(class_counts(training.targets, len(card.classes)), recipe.training),
+        expected=None
+        if calibrated.calibration.kind == "vector"  # which has moved the answers to the classes' shares
+        else expected_classes(class_counts(training.targets, len(card.classes)), recipe.training),
     )
     if transitions:
         kept_files[TRANSITIONS] = transitions.to_json()
@@ -161,7 +164,10 @@ def learn(
         weights=weights_of(fitted.network),
         recipe=kept,
         calibration=calibrated.calibration.to_dict(),
-        metrics=_metrics(fitted, material, validation, form),
+        metrics={
+            **trained_on(material.store, material.task),
+            **_metrics(fitted, material, validation, form),
+        },
         files=kept_files,
         overwrite=overwrite,
     )

@@ -1,10 +1,12 @@
 """Out-of-fold answers: what is said of each recording by the one network of a cross-validation that never saw it."""
 
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Int64
@@ -24,15 +26,27 @@ from sonoplane.steps.material import Material
 from sonoplane.steps.progress import progress
 from sonoplane.steps.recipe import Recipe, layered
 
-__all__ = ["FRAMES", "RECORDINGS", "answer_fold", "read_answers", "scores_over_folds", "write_tables"]
+__all__ = [
+    "FRAMES",
+    "RECORDINGS",
+    "answer_fold",
+    "has_answers",
+    "read_answers",
+    "scores_over_folds",
+    "write_tables",
+]
 
 #: The tables: a row a frame, a row a recording.
 FRAMES, RECORDINGS = "out_of_fold.csv", "out_of_fold_recordings.csv"
+
+#: What is kept of each frame.
+_KINDS = ("logits", "probabilities", "numbers")
 
 
 def answer_fold(bundle: Bundle, store: Archive, names: Sequence[str], path: Path) -> None:
     """Answer every frame of recordings that the bundle never saw, on the way that `predict` takes, into a file."""
     recipe = layered(bundle.recipe)
+    recipe = recipe.model_copy(update={"run": recipe.run.model_copy(update={"precision": "float32"})})
     backend = open_backend(bundle, "torch", recipe.run)
     lengths = [store.entry(name).n_frames for name in names]
     timelines = []
@@ -48,15 +62,25 @@ def answer_fold(bundle: Bundle, store: Archive, names: Sequence[str], path: Path
                     on_frame=partial(_tell_more, tell, before),
                 )
             )
+    rows: dict[str, Any] = {
+        kind: np.concatenate([getattr(each, kind) for each in timelines]) for kind in _KINDS
+    }
     fresh = path.with_name(f".{path.stem}.new.npz")
-    np.savez(
-        fresh,
-        names=np.array(names),
-        lengths=lengths,
-        logits=np.concatenate([each.logits for each in timelines]),
-        probabilities=np.concatenate([each.probabilities for each in timelines]),
-    )
+    with fresh.open("wb") as file:
+        np.savez(file, names=np.array(names), lengths=lengths, **rows)
+        file.flush()
+        os.fsync(file.fileno())
     fresh.replace(path)
+
+
+def has_answers(path: Path) -> bool:
+    """Whether the answers are there, and whole."""
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            n_frames = int(kept["lengths"].sum())
+            return all(len(kept[kind]) == n_frames for kind in _KINDS)
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        return False
 
 
 def read_answers(path: Path, fold: int, material: Material, recipe: Recipe) -> tuple[HeldOut, ...]:
@@ -65,15 +89,16 @@ def read_answers(path: Path, fold: int, material: Material, recipe: Recipe) -> t
     with np.load(path, allow_pickle=False) as kept:
         names = kept["names"].tolist()
         stops = np.cumsum(kept["lengths"])[:-1]
-        logits, probabilities = (np.split(kept[name], stops) for name in ("logits", "probabilities"))
+        logits, probabilities, numbers = (np.split(kept[kind], stops) for kind in _KINDS)
     answers = []
-    for name, *rows in zip(names, logits, probabilities, strict=True):
+    for name, *rows in zip(names, logits, probabilities, numbers, strict=True):
         timeline = _timeline(material, name, *rows)
         answers.append(
             HeldOut(
                 timeline=timeline,
                 targets=material.targets[name],
                 label=recording_label(timeline, left_out)[0],
+                left_out=left_out,
                 fold=fold,
                 patient=material.store.entry(name).patient,
             )
@@ -112,7 +137,9 @@ def _tell_more(tell: Callable[[int, int | None], None], before: int, done: int, 
     tell(before + done, None)
 
 
-def _timeline(material: Material, name: str, logits: np.ndarray, probabilities: np.ndarray) -> Timeline:
+def _timeline(
+    material: Material, name: str, logits: np.ndarray, probabilities: np.ndarray, numbers: np.ndarray
+) -> Timeline:
     fps = material.store.entry(name).fps
     return Timeline(
         recording=name,
@@ -121,15 +148,13 @@ def _timeline(material: Material, name: str, logits: np.ndarray, probabilities: 
         fps=fps,
         logits=logits,
         probabilities=probabilities,
+        path=numbers,
     )
 
 
 def _scores(answers: Sequence[HeldOut], classes: Sequence[str]) -> dict[str, Any]:
     known = [each.targets >= 0 for each in answers]
-    right = [
-        (each.timeline.probabilities.argmax(axis=1) == each.targets)[mine]
-        for each, mine in zip(answers, known, strict=True)
-    ]
+    right = [(each.timeline.numbers == each.targets)[mine] for each, mine in zip(answers, known, strict=True)]
     whose = [each.patient or each.timeline.recording for each in answers]
     counts = _frame_counts(answers, classes)
     scores = {
@@ -159,7 +184,7 @@ def _scores(answers: Sequence[HeldOut], classes: Sequence[str]) -> dict[str, Any
 def _frame_counts(answers: Sequence[HeldOut], classes: Sequence[str]) -> Int64[np.ndarray, "truth answer"]:
     total = np.zeros((len(classes), len(classes)), np.int64)
     for each in answers:
-        total += confusion(each.targets, each.timeline.probabilities.argmax(axis=1), len(classes))
+        total += confusion(each.targets, each.timeline.numbers, len(classes))
     return total
 
 

@@ -7,19 +7,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-from sonoplane.errors import DamagedRecording, SonoplaneError, UsageError
+from sonoplane.errors import SonoplaneError, UsageError
 from sonoplane.frames.cleaning import clean
 from sonoplane.frames.layout_toml import layout_from
 from sonoplane.inference.backends import Backend, BackendChoice, open_backend
-from sonoplane.inference.keyframes import KeyFrameChooser
-from sonoplane.inference.predictor import Predictor
 from sonoplane.inference.settings import RunSettings
-from sonoplane.inference.smoothing import assumed_rate, kind_of, smooth
+from sonoplane.inference.smoothing import kind_of
 from sonoplane.inference.smoothing_transitions import transitions_of
-from sonoplane.inference.timeline import TimelineBuilder, recording_answer, segments
-from sonoplane.inference.ways import Way, way_of
 from sonoplane.metrics.calibration_record import Calibration
 from sonoplane.models.bundle import Bundle
 from sonoplane.records import Findings, Recording, Timeline
@@ -27,6 +22,7 @@ from sonoplane.report.folder import Failure, IndexEntry, write_index, write_repo
 from sonoplane.steps.failures import failure_of
 from sonoplane.steps.progress import progress, say
 from sonoplane.steps.recipe import Recipe
+from sonoplane.steps.watching import Shown, watch
 from sonoplane.video.digest import content_digest
 from sonoplane.video.discovery import Found, find_recordings
 from sonoplane.video.opening import open_recording
@@ -51,10 +47,7 @@ def predict(
             bundle without transitions.
         RecordingError: the recording cannot be read.
     """
-    card = bundle.card
-    way = way_of(bundle.spec, recipe.run)
-    seen_by = Predictor(card, backend, way, batch=recipe.run.batch)
-    card_box = card.fixed_box(height=recording.height, width=recording.width)
+    card_box = bundle.card.fixed_box(height=recording.height, width=recording.width)
     frames = clean(
         recording,
         card_box=card_box,
@@ -62,69 +55,29 @@ def predict(
         layouts=[layout_from(values) for values in recipe.layout],
         layout_settings=recipe.layouts,
     )
-    notes = []
-    if card.crop and card_box is None:
-        notes.append(
-            f"The network's own crop is not for frames of {recording.height} x {recording.width}; "
-            "the ultrasound region that was found took its place."
-        )
-    calibration = Calibration.from_dict(bundle.calibration, card.classes)
-    builder = TimelineBuilder(recording.id, card.classes, recording.fps, calibration)
-    chooser = KeyFrameChooser(card.classes, card.protocol, recipe.keyframes, calibration)
-    for count, seen in enumerate(seen_by.watch(frames.read(), frames.region.box), start=1):
-        builder.add(seen)
-        chooser.add(seen)
-        if seen.frame.note:
-            notes.append(f"Frame {seen.frame.index}: {seen.frame.note}")
-        on_frame(count, recording.n_frames or recording.n_claimed)
-    timeline = builder.build()
-    if not timeline.n_frames:
-        raise DamagedRecording("No frame could be read from it.", advice="Export it again from its source.")
-    transitions = transitions_of(bundle)
-    timeline = smooth(timeline, recipe.smoothing, transitions)
-    notes += filter(
-        None,
-        [seen_by.shortage(timeline.n_frames), assumed_rate(recording.fps, recipe.smoothing, transitions)],
+    no_crop = (
+        f"The network's own crop is not for frames of {recording.height} x {recording.width}; "
+        "the ultrasound region that was found took its place."
     )
-    runs = segments(timeline)
-    left_out = None if recipe.findings.background_is_a_view else card.background
-    answer = recording_answer(
-        timeline,
-        leave_out=left_out,
-        calibration=calibration,
-        precision=recipe.findings.precision,
-        cautious=recipe.findings.cautious,
-    )
-    notes += answer.notes
-    keyframes = tuple(
-        replace(k, probability=float(timeline.probabilities[k.frame, card.classes.index(k.label)]))
-        for k in chooser.choose(runs)
-    )
-    found = tuple(plane for plane in card.protocol if any(k.label == plane for k in keyframes))
-    findings = Findings(
+    shown = Shown(
         recording=recording.id,
-        n_frames=timeline.n_frames,
         fps=recording.fps,
-        classes=card.classes,
-        background=card.background,
-        label=answer.label,
-        probability=answer.probability,
-        segments=runs,
-        keyframes=keyframes,
-        found=found,
-        missing=tuple(plane for plane in card.protocol if plane not in found),
         height=recording.height,
         width=recording.width,
         region=frames.region,
         facts=recording.facts,
-        warnings=(*frames.warnings, *notes),
-        bundle=bundle.name_record,
-        backend=backend.name,
-        precision=backend.precision,
-        settings=_in_force(recipe, way),
         source_sha256=source_sha256,
     )
-    return findings, timeline
+    watched = watch(
+        frames.read(),
+        shown,
+        bundle=bundle,
+        backend=backend,
+        recipe=recipe,
+        warned=lambda: (*frames.warnings, *([no_crop] if bundle.card.crop and card_box is None else [])),
+        on_frame=lambda done: on_frame(done, recording.n_frames or recording.n_claimed),
+    )
+    return watched.findings, watched.timeline
 
 
 def run_as_trained(recipe: Recipe) -> RunSettings:
@@ -147,16 +100,6 @@ def run_as_trained(recipe: Recipe) -> RunSettings:
     }
     said = recipe.run.model_fields_set
     return recipe.run.model_copy(update={name: value for name, value in learned.items() if name not in said})
-
-
-def _in_force(recipe: Recipe, way: Way) -> dict[str, Any]:
-    """The settings that the findings hang on; those of clips only where the network sees any."""
-    settings = recipe.model_dump(include={"region", "run", "smoothing", "findings", "keyframes"})
-    settings["run"]["mode"] = way.mode
-    if way.mode == "frame":
-        for name in ("mode", "clip_length", "clip_step"):
-            del settings["run"][name]
-    return settings
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

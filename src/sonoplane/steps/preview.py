@@ -19,7 +19,7 @@ from sonoplane.steps.recipe import Recipe
 from sonoplane.training.augmentation_settings import AugmentationSettings
 from sonoplane.training.augmentation_sheet import augmentation_sheet
 from sonoplane.training.clips_dataset import ClipDataset
-from sonoplane.training.fit import check_input
+from sonoplane.training.fit import check_input, check_parts
 from sonoplane.training.loading import seed_of, training_order
 from sonoplane.training.samples import form_of
 
@@ -82,11 +82,7 @@ def preview(archive: Path, *, task: str, recipe: Recipe, out: Path) -> Preview:
     training, validation = (
         samples_of(material, material.parts, part, form, recipe) for part in ("train", "validation")
     )
-    if not (training.targets != UNLABELLED).any():
-        raise UsageError(
-            "No labelled frame or clip is left for training.",
-            advice="Label recordings of more patients, change the split's fractions, or cut shorter clips.",
-        )
+    check_parts(training, validation)
     check_input(learner.network, material.card, training.length, dense=form == "dense")
     sizes = [(part.numel(), part.requires_grad) for part in learner.network.parameters()]
     order = training_order(len(training), batch=recipe.training.batch, seed=0)

@@ -24,8 +24,8 @@ def ultrasound_area(
 ) -> Bool[Tensor, "batch height width"]:
     """Where each clip shows anything in any of its frames, with the dark places inside it filled.
 
-    Every row is filled between its bright pixels, then every column: an ultrasound sector has no dents, and what is dark
-    at depth or behind a shadow belongs to it.
+    Every row is filled between its bright pixels, then every column: an ultrasound sector has no dents, and what is
+    dark at depth or behind a shadow belongs to it.
 
     >>> ring = torch.zeros(1, 1, 1, 5, 5)
     >>> ring[..., 1:4, 1:4] = 9; ring[..., 2, 2] = 0

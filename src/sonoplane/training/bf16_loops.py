@@ -5,6 +5,8 @@ is handed to them, through the OpenMP library that torch has loaded.
 """
 
 import ctypes
+import pickle
+import sys
 from collections.abc import Callable
 from functools import cache, partial
 from typing import Any, TypeAlias, no_type_check
@@ -27,9 +29,11 @@ _n_threads = ExternalFunction("omp_get_num_threads", numba.int32())
 @cache
 def can_run() -> bool:
     """Whether torch's threads are GNU OpenMP's, as they are in its builds for Linux."""
+    if sys.platform != "linux":
+        return False
     try:
         return all(hasattr(ctypes.CDLL(None), name) for name in ("GOMP_parallel", "omp_get_thread_num"))
-    except (OSError, TypeError):  # Windows
+    except OSError:
         return False
 
 
@@ -38,7 +42,7 @@ def run(loop: Loop, *blocks: Tensor, sizes: tuple[int, ...]) -> None:
     numbers = np.array(sizes, np.int64)
     pointers = np.array([numbers.ctypes.data, *(block.data_ptr() for block in blocks)], np.int64)
     ctypes.CDLL(None).GOMP_parallel(
-        ctypes.c_void_p(_address(loop)),
+        ctypes.c_void_p(_compiled(loop).address),
         ctypes.c_void_p(pointers.ctypes.data),
         ctypes.c_uint(torch.get_num_threads()),
         ctypes.c_uint(0),
@@ -46,14 +50,14 @@ def run(loop: Loop, *blocks: Tensor, sizes: tuple[int, ...]) -> None:
 
 
 @cache
-def _address(loop: Loop) -> Any:
-    """Of the machine code, kept on disk where a folder can be written to."""
+def _compiled(loop: Loop) -> Any:
+    """The machine code, kept on disk where a folder can be written to."""
     pointers: Any = numba.types.CPointer
     compiler = partial(numba.cfunc, numba.void(pointers(numba.types.voidptr)))
     try:
-        return compiler(cache=True)(loop).address
-    except RuntimeError:  # neither beside the file nor in the user's cache
-        return compiler()(loop).address
+        return compiler(cache=True)(loop)
+    except (RuntimeError, OSError, EOFError, pickle.UnpicklingError):  # no folder, no room, or a damaged file
+        return compiler()(loop)
 
 
 @numba.njit(inline="always")

@@ -4,7 +4,7 @@ import logging
 import shutil
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +27,7 @@ from sonoplane.training.loss import class_weights
 from sonoplane.training.module import PlaneClassifier, laid_out
 from sonoplane.training.settings import AugmentationSettings, TrainingSettings
 
-__all__ = ["EpochLine", "Fitted", "check_input", "fit", "leads"]
+__all__ = ["EpochLine", "Fitted", "check_input", "check_parts", "fit", "leads"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,7 +71,7 @@ def fit(
     Raises:
         UsageError: there is nothing to train or to validate on; the folder is of another training; it diverged.
     """
-    _check_parts(train, validation)
+    check_parts(train, validation)
     if restart and leads():
         shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
@@ -96,9 +96,12 @@ def fit(
     if not course.over:
         keeper = Keeper(folder, fingerprint=fingerprint, on_step=on_step, on_epoch=on_epoch)
         data = ClipData(train, validation, n_classes=n_classes, settings=training)
-        with torch.random.fork_rng(devices=[]), _quiet(), _interruptible(), kept_memory():
+        with torch.random.fork_rng(devices=[]), _quiet(), _interruptible():
             trainer = _trainer(training, [*callbacks, keeper], loggers)
-            trainer.fit(module, data, ckpt_path=folder / CHECKPOINT if before else None, weights_only=True)
+            with kept_memory() if trainer.strategy.root_device.type == "cpu" else nullcontext():
+                trainer.fit(
+                    module, data, ckpt_path=folder / CHECKPOINT if before else None, weights_only=True
+                )
         if trainer.received_sigterm:
             raise KeyboardInterrupt
         if not trainer.is_global_zero:
@@ -129,7 +132,8 @@ def check_input(network: PlaneNetwork, card: Card, n_frames: int = 1, *, dense: 
         ) from error
 
 
-def _check_parts(train: ClipDataset, validation: ClipDataset) -> None:
+def check_parts(train: ClipDataset, validation: ClipDataset) -> None:
+    """Raise a UsageError where nothing is labelled to learn from, or to choose the epoch by."""
     for part, data in (("training", train), ("validation", validation)):
         if not (data.targets >= 0).any():
             raise UsageError(

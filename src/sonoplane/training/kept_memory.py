@@ -10,9 +10,11 @@ from contextlib import contextmanager
 
 __all__ = ["kept_memory"]
 
-#: glibc's options by their numbers in malloc.h: what they are set to, and what they are by default.
-_TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
-_OPTIONS = {_TRIM_THRESHOLD: (-1, 128 * 1024), _MMAP_MAX: (0, 65536), _ARENA_MAX: (1, 0)}
+#: glibc's options by their numbers in malloc.h.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -3, -4, -8
+_INSIDE = {_TRIM_THRESHOLD: -1, _MMAP_MAX: 0, _ARENA_MAX: 1}
+#: Once an option was set glibc adapts no more: these are where it would have got to by itself.
+_AFTER = {_MMAP_THRESHOLD: 32 * 2**20, _TRIM_THRESHOLD: 64 * 2**20, _MMAP_MAX: 65536, _ARENA_MAX: 0}
 
 
 @contextmanager
@@ -24,11 +26,11 @@ def kept_memory() -> Iterator[None]:
     except (OSError, TypeError, AttributeError):  # another system, or another C library
         yield
         return
-    for option, (inside, _) in _OPTIONS.items():
-        set_option(option, inside)
+    for option, value in _INSIDE.items():
+        set_option(option, value)
     try:
         yield
     finally:
-        for option, (_, default) in _OPTIONS.items():
-            set_option(option, default)
+        for option, value in _AFTER.items():
+            set_option(option, value)
         give_back(0)

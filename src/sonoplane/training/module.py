@@ -1,7 +1,7 @@
 """One step of learning, as the training framework wants it told."""
 
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import pytorch_lightning as lightning
@@ -16,7 +16,6 @@ from sonoplane.models.network import PlaneNetwork
 from sonoplane.training.augment import apply
 from sonoplane.training.augment_draw import Draw, draw
 from sonoplane.training.averaging import averaged_copy, move_average
-from sonoplane.training.bf16_layers import bf16_layers
 from sonoplane.training.clips_dataset import NO_SAMPLE, Batch
 from sonoplane.training.course import Course, Row, figures_of
 from sonoplane.training.loading import seed_of
@@ -166,7 +165,7 @@ class PlaneClassifier(lightning.LightningModule):
             values = values.squeeze(2)
         values = values.contiguous(memory_format=_layout(network, self.settings.channels_last))
         half_on_processor = self.settings.precision == "bf16" and values.device.type == "cpu"
-        with bf16_layers(network) if half_on_processor else nullcontext():
+        with _bf16_layers(network) if half_on_processor else nullcontext():
             return network.dense(values) if self.dense else network(values)[:, None]
 
     def _draw(self, batch: Batch, settings: AugmentationSettings, seed: int) -> Draw:
@@ -188,6 +187,13 @@ def laid_out(network: PlaneNetwork, *, channels_last: bool) -> PlaneNetwork:
     format = _layout(network, channels_last)
     network.to(memory_format=format)  # type: ignore[call-overload]  # torch's stubs leave this form out
     return network
+
+
+def _bf16_layers(network: PlaneNetwork) -> AbstractContextManager[None]:
+    """Loads Numba, which other trainings do without."""
+    from sonoplane.training.bf16_layers import bf16_layers
+
+    return bf16_layers(network)
 
 
 def _layout(network: PlaneNetwork, channels_last: bool) -> torch.memory_format:

@@ -1,0 +1,87 @@
+"""The command `compare`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from sonoplane.cli.words import Json, Recipe, given, print_json, print_line
+from sonoplane.inference.settings import FindingsSettings, KeyFrameSettings, RunSettings
+from sonoplane.inference.smoothing_settings import SmoothingSettings
+
+__all__ = ["compare"]
+
+
+def compare(
+    archive: Path,
+    /,
+    *,
+    bundle: list[Path],
+    out: Path,
+    split: Literal["train", "validation", "test", "all", "out-of-fold"] = "test",
+    task: str | None = None,
+    mode: Literal["clip", "dense"] | None = None,
+    backend: Literal["auto", "openvino", "onnx", "torch"] = "auto",
+    rounds: int = 5,
+    timelines: int = 100,
+    overwrite: Annotated[bool, Parameter(negative="")] = False,
+    recipe: Recipe = None,
+    as_json: Json = False,
+    run: RunSettings | None = None,
+    smoothing: SmoothingSettings | None = None,
+    findings: FindingsSettings | None = None,
+    keyframes: KeyFrameSettings | None = None,
+) -> int:
+    """Measure several networks on the same recordings.
+
+    Parameters
+    ----------
+    archive
+        A folder that `sonoplane prepare` made; where networks have different inputs, with `--store.resolution source`.
+    bundle
+        A trained model, or an ensemble; say it once for each. The first is what the others are compared with.
+    out
+        Where the results go: `comparison.html`, `comparison.json`, tables and pictures.
+    split
+        The recordings to measure on; `out-of-fold`: each by the network of a cross-validation that never saw it.
+    task
+        Which of the archive's label tables; if not given, the only one, or that which the first network was trained on.
+    mode
+        How networks that see several frames at once are run; if not given, each as it was trained.
+    backend
+        What runs the networks; `auto` takes each one's fastest.
+    rounds
+        How often each network is timed, in turns with the others.
+    timelines
+        How many recordings' timelines are drawn at most, the worst recordings first.
+    overwrite
+        Replace an earlier comparison that is there.
+    """
+    from sonoplane.models.bundle import Bundle
+    from sonoplane.steps.compare import PAGE
+    from sonoplane.steps.compare import compare as measure
+    from sonoplane.steps.recipe import layered, read_recipe
+
+    loaded = [Bundle.load(path) for path in bundle]
+    flags = given({"run": run, "smoothing": smoothing, "findings": findings, "keyframes": keyframes})
+    said = read_recipe(recipe) if recipe else {}
+    asked_mode = {"run": {"mode": mode}} if mode else {}
+    compared = measure(
+        archive,
+        bundles=loaded,
+        recipes=[layered(one.recipe, said, flags, asked_mode) for one in loaded],
+        out=out,
+        part=split,
+        task=task,
+        backend=backend,
+        rounds=rounds,
+        timelines=timelines,
+        overwrite=overwrite,
+    )
+    if as_json:
+        print_json(compared.to_json())
+    else:
+        for line in compared.lines():
+            print_line(line)
+        print_line(f"Open {out / PAGE}.")
+    return 1 if compared.failures else 0

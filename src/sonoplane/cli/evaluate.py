@@ -1,0 +1,88 @@
+"""The command `evaluate`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from sonoplane.cli.words import Json, Recipe, given, print_json, print_line
+from sonoplane.inference.settings import FindingsSettings, KeyFrameSettings, RunSettings
+from sonoplane.inference.smoothing_settings import SmoothingSettings
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    archive: Path,
+    /,
+    *,
+    bundle: Path,
+    out: Path,
+    split: Literal["train", "validation", "test", "all", "out-of-fold"] = "test",
+    task: str | None = None,
+    mode: Literal["both", "clip", "dense"] = "both",
+    backend: Literal["auto", "openvino", "onnx", "torch"] = "auto",
+    timelines: int = 100,
+    overwrite: Annotated[bool, Parameter(negative="")] = False,
+    recipe: Recipe = None,
+    as_json: Json = False,
+    run: RunSettings | None = None,
+    smoothing: SmoothingSettings | None = None,
+    findings: FindingsSettings | None = None,
+    keyframes: KeyFrameSettings | None = None,
+) -> int:
+    """Measure how right a network is on the recordings of an archive.
+
+    Parameters
+    ----------
+    archive
+        A folder that `sonoplane prepare` made.
+    bundle
+        The trained model, or an ensemble.
+    out
+        Where the results go: `evaluation.html`, `evaluation.json`, tables and pictures.
+    split
+        The recordings to measure on; `out-of-fold`: each by the network of a cross-validation that never saw it.
+    task
+        Which of the archive's label tables; if not given, the only one, or that which the network was trained on.
+    mode
+        How a network that sees several frames at once is run; `both` measures it in both ways, first as it was
+        trained.
+    backend
+        What runs the network; `auto` takes the exported model where the bundle has one.
+    timelines
+        How many recordings' timelines are drawn at most, the worst recordings first.
+    overwrite
+        Replace an earlier evaluation that is there.
+    """
+    from sonoplane.models.bundle import Bundle
+    from sonoplane.steps.evaluate import PAGE
+    from sonoplane.steps.evaluate import evaluate as measure
+    from sonoplane.steps.recipe import layered, read_recipe
+
+    loaded = Bundle.load(bundle)
+    settings = layered(
+        loaded.recipe,
+        read_recipe(recipe) if recipe else {},
+        given({"run": run, "smoothing": smoothing, "findings": findings, "keyframes": keyframes}),
+        {} if mode == "both" else {"run": {"mode": mode}},
+    )
+    evaluated = measure(
+        archive,
+        bundle=loaded,
+        out=out,
+        recipe=settings,
+        part=split,
+        task=task,
+        backend=backend,
+        modes="both" if mode == "both" else "one",
+        timelines=timelines,
+        overwrite=overwrite,
+    )
+    if as_json:
+        print_json(evaluated.to_json())
+    else:
+        for line in evaluated.lines():
+            print_line(line)
+        print_line(f"Open {out / PAGE}.")
+    return 1 if evaluated.failures else 0
