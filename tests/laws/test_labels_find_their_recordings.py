@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sonoplane.clips.label_frames import lies_loose as lies_loose_for_labels
@@ -47,6 +47,7 @@ def test_both_rooms_name_the_recordings_of_a_folder_alike(names: list[str], loos
 
 
 @QUICK
+@example({"apex": ["v1_0.jpg", "v1_1.jpg"], "mitral": ["apex_1.jpg", "apex-0.jpg"]}, ("",))
 @given(
     st.dictionaries(st.sampled_from(["apex", "mitral", "2CH", "apex/old", "apex/new"]), NAMES, min_size=1),
     st.sampled_from([("",), ("train/", "test/")]),

@@ -28,8 +28,9 @@ def match_recordings(
     """Put the rows under the ids of recordings; `recordings` tells each id's path, best below the source folder.
 
     A row names a recording by its id, or by the end of its path, with or without the suffix: `apex/rec1.dcm`,
-    `rec1.dcm`, `rec1`. It may tell more folders than the path has (`server/apex/rec1` finds `apex/rec1.dcm`, but
-    never `mitral/rec1.dcm`), and letter case may differ; both are noted. Raises LabelError that lists the rows
+    `rec1.dcm`, `rec1`; where one lies right in the source folder, `rec1` is that one. It may tell more folders than
+    the path has (`server/apex/rec1` finds `apex/rec1.dcm`, but never `mitral/rec1.dcm`), and letter case may differ;
+    both are noted. Raises LabelError that lists the rows
     whose name fits several recordings, and those that clash once two names turn out to be one recording.
     """
     names = _Names.of(recordings)
@@ -77,6 +78,8 @@ def match_recordings(
 class _Names:
     """Every name that recordings may go by -> their ids."""
 
+    own: Mapping[str, set[str]]
+    """Ids and whole paths: such a name is not that of a recording of this name in some folder."""
     exact: Mapping[str, set[str]]
     caseless: Mapping[str, set[str]]
     whole: Mapping[str, set[str]]
@@ -84,6 +87,7 @@ class _Names:
 
     @classmethod
     def of(cls, recordings: Mapping[str, Path]) -> "_Names":
+        own: dict[str, set[str]] = defaultdict(set)
         exact: dict[str, set[str]] = defaultdict(set)
         caseless: dict[str, set[str]] = defaultdict(set)
         whole: dict[str, set[str]] = defaultdict(set)
@@ -94,14 +98,18 @@ class _Names:
             for text in {id_, *tails, *bare}:
                 exact[text].add(id_)
                 caseless[text.casefold()].add(id_)
+            for text in {id_, *tails[-1:], *bare[-1:]}:
+                own[text].add(id_)
             for text in {*tails[-1:], *bare[-1:]}:
                 whole[text.casefold()].add(id_)
-        return cls(exact, caseless, whole)
+        return cls(own, exact, caseless, whole)
 
     def find(self, name: str) -> tuple[frozenset[str], bool]:
         """The recordings of a name, and whether case or folders had to be forgiven."""
         parts = [part for part in name.strip().replace("\\", "/").split("/") if part not in ("", ".")]
         text = "/".join(parts)
+        if text in self.own:
+            return frozenset(self.own[text]), False
         if text in self.exact:
             return frozenset(self.exact[text]), False
         if text.casefold() in self.caseless:

@@ -76,7 +76,7 @@ def answer_fold(bundle: Bundle, store: Archive, names: Sequence[str], path: Path
 def has_answers(path: Path) -> bool:
     """Whether the answers are there, and whole."""
     try:
-        with np.load(path, allow_pickle=False) as kept:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             n_frames = int(kept["lengths"].sum())
             return all(len(kept[kind]) == n_frames for kind in _KINDS)
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
