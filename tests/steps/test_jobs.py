@@ -55,9 +55,10 @@ def run(items: list[Any], **where: Any) -> dict[Any, Any]:
 
 
 def children() -> set[str]:
-    """The processes below this one, without the interpreter's own tracker of resources."""
+    """The processes below this one, without those that the interpreter keeps for itself."""
     below = psutil.Process().children(recursive=True)
-    return {str(child.pid) for child in below if "resource_tracker" not in " ".join(child.cmdline())}
+    own = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
+    return {str(child.pid) for child in below if not any(name in " ".join(child.cmdline()) for name in own)}
 
 
 def test_without_workers_jobs_are_done_here_in_order_and_dask_is_not_loaded() -> None:
