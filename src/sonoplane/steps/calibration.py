@@ -1,13 +1,12 @@
 """How far a network's probabilities may be believed, found out on its validation recordings and kept in its bundle."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
+import numpy.typing as npt
 from jaxtyping import Float, Float64, Int64
 from scipy.special import softmax
 
@@ -20,17 +19,14 @@ from sonoplane.metrics.calibration_settings import CalibrationSettings
 from sonoplane.metrics.levels import to_recordings
 from sonoplane.metrics.ood import Likeness, fit_likeness
 from sonoplane.metrics.temperature import Scaled, fit_scaling
-from sonoplane.models.bundle import Bundle, add_files
 from sonoplane.report.reliability import ReliabilityPanel, write_reliability
 from sonoplane.report.risk_coverage import RiskCurve, RiskMark, write_risk_coverage
 from sonoplane.report.words import percent
 
-__all__ = ["Calibrated", "add_calibration", "fit_calibration", "write_calibration"]
+__all__ = ["Calibrated", "fit_calibration", "reliability_panel", "write_calibration"]
+
 
 #: What a bundle keeps it as.
-CALIBRATION = "calibration.json"
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Calibrated:
     """A calibration, and what plots of it are drawn from."""
@@ -114,11 +110,14 @@ def fit_calibration(
 
 def write_calibration(folder: Path, calibrated: Calibrated) -> tuple[Path, ...]:
     """Write `reliability` (before and after) and `risk-coverage` as PNG and SVG into a folder that is there."""
-    made = calibrated.calibration
-    panels = [_panel("The network's own probabilities", calibrated.scaled.raw, calibrated.scaled)]
+    made, scaled = calibrated.calibration, calibrated.scaled
+    shown = {"The network's own probabilities": scaled.raw}
     if made.kind != "identity":
-        title = f"Calibrated ({made.kind}), patients left out"
-        panels.append(_panel(title, calibrated.scaled.probabilities, calibrated.scaled))
+        shown[f"Calibrated ({made.kind}), patients left out"] = scaled.probabilities
+    panels = [
+        reliability_panel(title, probabilities, scaled.targets, weights=scaled.weights)
+        for title, probabilities in shown.items()
+    ]
     curves = [_curve(calibrated.unit, calibrated.frames)]
     if calibrated.recordings is not None:
         curves.append(_curve("recordings", calibrated.recordings))
@@ -128,18 +127,19 @@ def write_calibration(folder: Path, calibrated: Calibrated) -> tuple[Path, ...]:
     )
 
 
-def add_calibration(bundle: Bundle, calibrated: Calibrated) -> Bundle:
-    """Put the calibration and its plots into a bundle; those of an earlier one are replaced.
-
-    Raises:
-        BundleError: the bundle's network answers other classes.
-    """
-    table = calibrated.calibration.to_dict()
-    Calibration.from_dict(table, bundle.card.classes)
-    with TemporaryDirectory() as folder:
-        pictures = {path.name: path for path in write_calibration(Path(folder), calibrated)}
-        text = json.dumps(table, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-        return add_files(bundle, {CALIBRATION: text.encode(), **pictures})
+def reliability_panel(
+    title: str, probabilities: npt.ArrayLike, targets: npt.ArrayLike, *, weights: npt.ArrayLike | None = None
+) -> ReliabilityPanel:
+    """One diagram of `write_reliability`."""
+    found = reliability(probabilities, targets, weights=weights)
+    return ReliabilityPanel(
+        title=title,
+        edges=found.edges,
+        count=found.count,
+        confidence=found.confidence,
+        accuracy=found.accuracy,
+        ece=found.ece,
+    )
 
 
 def _thresholds(whole: Answers, settings: CalibrationSettings) -> tuple[tuple[Threshold, ...], str]:
@@ -168,18 +168,6 @@ def _likeness(
 def _sure(answers: Answers) -> Float64[np.ndarray, "n"]:
     """The probability of each row's answer."""
     return np.asarray(answers.probabilities[np.arange(answers.n), answers.said])
-
-
-def _panel(title: str, probabilities: Float64[np.ndarray, "n classes"], scaled: Scaled) -> ReliabilityPanel:
-    found = reliability(probabilities, scaled.targets, weights=scaled.weights)
-    return ReliabilityPanel(
-        title=title,
-        edges=found.edges,
-        count=found.count,
-        confidence=found.confidence,
-        accuracy=found.accuracy,
-        ece=found.ece,
-    )
 
 
 def _marks(thresholds: Sequence[Threshold]) -> list[RiskMark]:

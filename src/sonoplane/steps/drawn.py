@@ -6,15 +6,15 @@ from pathlib import Path
 
 from sonoplane.metrics.abstention import risk_coverage
 from sonoplane.metrics.answers import Answers
-from sonoplane.metrics.calibration import reliability
 from sonoplane.metrics.levels import to_recordings
 from sonoplane.report.evaluation import MOST_TIMELINES
 from sonoplane.report.mistakes import Mistake, mistakes_of, worst
 from sonoplane.report.pictures import Picture
-from sonoplane.report.reliability import ReliabilityPanel, write_reliability
+from sonoplane.report.reliability import write_reliability
 from sonoplane.report.risk_coverage import RiskCurve, write_risk_coverage
 from sonoplane.report.timelines import NetworkTimeline, RecordingTimelines, timelines_png, write_timelines
 from sonoplane.steps.answering import Answered
+from sonoplane.steps.calibration import reliability_panel
 from sonoplane.steps.measuring import Measurement
 from sonoplane.steps.progress import progress
 
@@ -43,14 +43,17 @@ def draw_belief(folder: Path, measurements: Sequence[Measurement]) -> tuple[Pict
             "calibrated": ("Calibrated", answered.raw_frames),
             "smoothed": ("Smoothed", answered.frames),
         }
-        panels = [_panel(rows[name][0], rows[name][1]()) for name in one.beliefs]
+        shown = {title: frames() for title, frames in (rows[name] for name in one.beliefs)}
         wholes = to_recordings(one.frames, leave_out=answered.asked.leave_out)
         if wholes.labelled.any():
             curves.append(_curve("recordings", wholes))
         curves.insert(0, _curve("frames", one.frames))
     else:
-        panels = [_panel(m.name, m.frames) for m in measurements]
+        shown = {m.name: m.frames for m in measurements}
         curves = [_curve(m.name, m.frames) for m in measurements]
+    panels = [
+        reliability_panel(title, frames.probabilities, frames.targets) for title, frames in shown.items()
+    ]
     reliable = write_reliability(folder, panels)[0]
     covered = write_risk_coverage(folder, curves)[0]
     return (
@@ -122,18 +125,6 @@ def _timelines_of(name: str, answered: Sequence[Answered]) -> RecordingTimelines
             )
             for one in answered
         ),
-    )
-
-
-def _panel(title: str, answers: Answers) -> ReliabilityPanel:
-    found = reliability(answers.probabilities, answers.targets)
-    return ReliabilityPanel(
-        title=title,
-        edges=found.edges,
-        count=found.count,
-        confidence=found.confidence,
-        accuracy=found.accuracy,
-        ece=found.ece,
     )
 
 
