@@ -1,19 +1,14 @@
 """What pixels tell without a network, and what facts of the files tell without pixels."""
 
-import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from jaxtyping import Float32, Int64
 
 from sonoplane.frames.archive import Archive
 from sonoplane.metrics.answers import Answers, answers_of
-from sonoplane.metrics.floors import thumbnails
+from sonoplane.metrics.floors import logistic_floor, thumbnails
 from studies.lung.plan import FLOORS
 
 __all__ = ["facts_of", "features_of", "floor_answers"]
@@ -38,20 +33,18 @@ def floor_answers(features: Features, folds: Int64[np.ndarray, "recordings"], li
 
     A floor has no epoch to choose: it learns from the fold that chooses a network's epoch as well.
     """
-    probabilities = np.zeros((like.n, len(like.classes)))
+    n_classes = len(like.classes)
+    probabilities = np.zeros((like.n, n_classes))
     for fold in np.unique(folds):
         test = folds == fold
-        known = ~test & like.labelled
-        model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # a floor need not be exact to the last digit
-            model.fit(features[known], like.targets[known])
-        probabilities[np.ix_(test, model.classes_)] = model.predict_proba(features[test])
+        probabilities[test] = logistic_floor(
+            features[~test], like.targets[~test], features[test], like.targets[test], n_classes=n_classes
+        ).probabilities
     return answers_of(
         level="recording",
         classes=like.classes,
         targets=like.targets,
-        probabilities=_shares(probabilities),
+        probabilities=probabilities,
         recordings=like.recordings,
         patients=like.patients,
     )
@@ -70,7 +63,3 @@ def facts_of(store: Archive, recordings: Sequence[str]) -> Mapping[str, list[flo
         "region width": [entry.box.right - entry.box.left if entry.box else None for entry in entries],
         "screen layout": [f"layout {layouts.index(entry.layout) + 1}" for entry in entries],
     }
-
-
-def _shares(probabilities: Float64[np.ndarray, "n classes"]) -> Float64[np.ndarray, "n classes"]:
-    return np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True))

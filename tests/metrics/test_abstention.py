@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sonoplane.errors import UsageError
-from sonoplane.metrics.abstention import class_thresholds, lower_bound, risk_coverage, threshold_for
+from sonoplane.metrics.abstention import lower_bound, risk_coverage, threshold_for
 
 
 def answers(n_patients: int, each: int = 3, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -88,20 +88,6 @@ def test_where_no_answer_is_sure_enough_it_says_so() -> None:
     found = threshold_for([0.9, 0.8], [False, False], ["a", "b"], 0.5, cautious=False)
     assert found.value is None
     assert "sure enough to be right 50% of the time" in found.why
-
-
-def test_each_class_has_its_own_threshold() -> None:
-    sure, right, patients = answers(60)
-    told = np.arange(len(sure)) % 2
-    right = right | (told == 0)
-    always, sometimes, never = class_thresholds(
-        sure, told, right, patients, 0.85, n_classes=3, cautious=False
-    )
-    assert always is not None
-    assert sometimes is not None
-    assert never is None
-    assert always.coverage == 1
-    assert sometimes.coverage < 1
 
 
 def test_the_bound_of_independent_answers_is_clopper_and_pearsons() -> None:

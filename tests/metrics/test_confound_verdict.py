@@ -50,14 +50,14 @@ def test_a_network_no_better_than_the_files_is_flagged(telling: ConfoundAudit) -
         "From facts of the files alone (scanner, width and frames), without an image,"
     )
     assert "SonoNet2D-16 reaches 0.8" in verdict.words
-    assert "The facts come close to it." in verdict.words
+    assert "The facts come close to that." in verdict.words
     assert "Test on recordings" in verdict.words
 
 
 def test_a_network_far_better_than_the_files_is_not_flagged(silent: ConfoundAudit) -> None:
     verdict = judge_confounds(silent, network(0.95), draws=200)
     assert not verdict.flagged
-    assert "nothing suggests that the network reads them" in verdict.words
+    assert "nothing suggests that they are what is read" in verdict.words
 
 
 def test_two_that_guess_are_alike_without_a_warning(silent: ConfoundAudit) -> None:
@@ -70,14 +70,20 @@ def test_a_far_better_network_beside_telling_files_is_told(telling: ConfoundAudi
     worse = audit_confounds(**{**study(confounded=True, seed=3), "facts": _half_known()})
     verdict = judge_confounds(worse, network(1.0), draws=200)
     assert not verdict.flagged
-    assert "part of its score may come from them" in verdict.words
+    assert "part of what is reached with them may come from the facts" in verdict.words
 
 
 def test_verdicts_on_several_networks_say_what_is_common_once(telling: ConfoundAudit) -> None:
     verdicts = [judge_confounds(telling, network(0.85), name=name, draws=50) for name in ("2D", "3D")]
     words = verdict_words(verdicts)
     assert words.count("From facts of the files alone") == words.count("Test on recordings") == 1
-    assert words.count("The facts come close to it.") == 2
+    assert words.count("The facts come close to that.") == 1
+    assert words.index("2D reaches") < words.index("3D reaches") < words.index("The facts come close")
+
+
+def test_names_of_networks_stand_as_they_are(telling: ConfoundAudit) -> None:
+    words = judge_confounds(telling, network(0.85), name="blines-2d", draws=50).words
+    assert "blines-2d reaches" in words
 
 
 def test_the_data_alone_are_judged_without_a_network(telling: ConfoundAudit, silent: ConfoundAudit) -> None:

@@ -70,8 +70,10 @@ def test_coverage_with_forty_patients_is_about_nominal() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", list(TRUTH))
 def test_coverage_with_forty_patients_is_within_three_points_of_nominal(kind: str) -> None:
-    for name, share in coverage(kind, n_patients=40, repeats=1000, draws=500).items():
-        assert 0.92 <= share <= 0.98, name
+    """`docs/evaluation.md` tells the least and the most; 1,000 sets give them to a point or so."""
+    shares = coverage(kind, n_patients=40, repeats=1000, draws=500)
+    assert all(0.92 <= share <= 0.98 for share in shares.values()), shares
+    assert (min(shares.values()), max(shares.values())) == pytest.approx((0.94, 0.95), abs=0.015), shares
 
 
 @pytest.mark.slow

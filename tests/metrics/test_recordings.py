@@ -5,7 +5,7 @@ import pytest
 
 from sonoplane.errors import UsageError
 from sonoplane.metrics.answers import Answers, answers_of
-from sonoplane.metrics.recordings import by_recording, mistakes
+from sonoplane.metrics.recordings import by_recording
 
 
 def three() -> Answers:
@@ -28,26 +28,7 @@ def test_each_recording_counts_once_in_the_mean() -> None:
     assert by_recording(three().only(slice(0, 5))).sd is None
 
 
-def test_mistakes_are_runs_with_the_frames_of_their_recording() -> None:
-    first, second = mistakes(three())
-    assert (first.recording, first.start, first.stop, first.target, first.said) == (
-        "z",
-        2,
-        4,
-        "kidney",
-        "liver",
-    )
-    assert (second.recording, second.start, second.stop, second.probability) == (
-        "a",
-        0,
-        2,
-        pytest.approx(0.8),
-    )
-
-
-def test_what_is_right_or_unlabelled_is_no_mistake() -> None:
+def test_nothing_labelled_cannot_be_scored() -> None:
     answers = three()
-    assert mistakes(answers.only((answers.targets == answers.said) | (answers.targets < 0))) == ()
-    assert mistakes(answers.only(np.array([], dtype=int))) == ()
     with pytest.raises(UsageError, match="Nothing is labelled"):
         by_recording(answers.only(answers.targets < 0))

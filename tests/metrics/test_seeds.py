@@ -7,15 +7,15 @@ import pytest
 
 from sonoplane.errors import UsageError
 from sonoplane.metrics.answers import Answers
+from sonoplane.metrics.differences import compare
 from sonoplane.metrics.measure import measure
-from sonoplane.metrics.seeds import OverSeeds, over_seeds
+from sonoplane.metrics.seeds import OverSeeds, over_seeds, seeds_apart
 from tests.metrics.patients import alike, simulated
 
 
 def accuracy(runs: list[Answers], **settings: int) -> OverSeeds:
-    return next(
-        one for one in over_seeds(runs, draws=200, **settings) if (one.number, one.of) == ("accuracy", "")
-    )
+    (found,) = over_seeds(runs, ["accuracy"], draws=200, **settings)
+    return found
 
 
 def width(one: OverSeeds) -> float:
@@ -63,11 +63,36 @@ def test_a_number_that_one_run_lacks_is_undefined() -> None:
         patients=none.patients,
         tied=none.tied,
     )
-    found = {(one.number, one.of): one for one in over_seeds([base, never], draws=20)}
-    precision = found["precision", "e"]
+    found = over_seeds([base, never], ["accuracy", ("precision", "e"), "kappa"], draws=20)
+    precision = found[1]
     assert precision.values[0] is not None
     assert (precision.values[1], precision.sd, precision.mean.value) == (None, None, None)
-    json.dumps([one.to_json() for one in found.values()], allow_nan=False)
+    json.dumps([one.to_json() for one in found], allow_nan=False)
+
+
+def test_methods_whose_trainings_are_equal_differ_as_two_networks_do() -> None:
+    first = simulated(np.random.default_rng(0), 30)
+    second = alike(first, 1, 2.0)
+    for found, one in zip(
+        seeds_apart([first] * 3, [second] * 2, draws=200), compare(first, second, draws=200), strict=True
+    ):
+        assert (found.number, found.difference.value) == (one.number, pytest.approx(one.difference.value))
+        assert (found.difference.low, found.difference.high) == pytest.approx(
+            (one.difference.low, one.difference.high)
+        )
+
+
+def test_a_difference_that_seeds_alone_make_is_none() -> None:
+    """Over the same patients each pair of trainings differs surely; the methods do not."""
+    base = simulated(np.random.default_rng(0), 60)
+    good, bad = alike(base, 1, 0.1), alike(base, 2, 2.0)
+    (pair,) = compare(bad, good, ["accuracy"], draws=200)
+    assert pair.difference.low is not None
+    assert pair.difference.low > 0
+    (methods,) = seeds_apart([bad, good], [good, alike(base, 3, 2.0)], ["accuracy"], draws=200)
+    assert methods.difference.low is not None
+    assert methods.difference.high is not None
+    assert methods.difference.low < 0 < methods.difference.high
 
 
 @pytest.mark.slow
@@ -86,7 +111,37 @@ def test_the_mean_over_trainings_is_held_as_often_as_promised() -> None:
         assert found.low is not None
         assert found.high is not None
         held += found.low <= truth <= found.high
-    assert 0.92 <= held / 300 <= 0.985
+    assert 0.92 <= held / 300 <= 0.985, held / 300
+
+
+@pytest.mark.slow
+def test_the_difference_of_two_methods_is_held_as_often_as_promised() -> None:
+    """Three trainings each, 40 patients."""
+
+    def methods(seed: int, n_patients: int, n_runs: int) -> tuple[list[Answers], list[Answers]]:
+        rng = np.random.default_rng(seed)
+        base = simulated(rng, n_patients)
+        worse, better = (
+            [alike(base, int(rng.integers(1 << 30)), float(rng.uniform(0.2, most))) for _ in range(n_runs)]
+            for most in (3.0, 1.5)
+        )
+        return worse, better
+
+    truth = np.mean(
+        [
+            np.diff(
+                [np.mean([(run.said == run.targets).mean() for run in m]) for m in methods(9000 + s, 200, 8)]
+            )
+            for s in range(60)
+        ]
+    )
+    held = 0
+    for seed in range(300):
+        (found,) = seeds_apart(*methods(seed, 40, 3), ["accuracy"], draws=200)
+        assert found.difference.low is not None
+        assert found.difference.high is not None
+        held += found.difference.low <= truth <= found.difference.high
+    assert 0.92 <= held / 300 <= 0.985, held / 300
 
 
 def test_one_run_or_other_rows_are_refused() -> None:

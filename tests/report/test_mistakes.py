@@ -24,7 +24,7 @@ def test_a_run_of_one_wrong_answer_is_one_mistake():
         (1, 3, "liver", "kidney"), (3, 4, "liver", "background"), (4, 5, "kidney", "background"),
     ]  # fmt: skip
     assert (found[0].start_s, found[0].probability, found[0].frame) == (0.25, 0.5, 1)
-    assert found[0].place == "frames 1–2 · 0.2 s"
+    assert found[0].place == "frames 1–2 at 0.2 s"
 
 
 def test_what_is_right_is_no_mistake():

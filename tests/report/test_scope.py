@@ -46,3 +46,8 @@ def test_unknown_patients_are_told():
 def test_how_often_intervals_held_is_told_where_it_is_known():
     told = cautions(replace(SCOPE, interval_caution="91 % of such intervals held the truth."))[0]
     assert "91 % of such intervals held the truth. One unusual patient" in told
+
+
+def test_what_was_taken_of_the_archive_reads_as_words():
+    told = [replace(SCOPE, part=part).where for part in ("test", "all", "out-of-fold")]
+    assert told == ["test part of sweeps", "all of sweeps", "sweeps, out of fold"]

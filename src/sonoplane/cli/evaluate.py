@@ -49,7 +49,7 @@ def evaluate(
         How a network that sees several frames at once is run; `both` measures it in both ways, first as it was
         trained.
     backend
-        What runs the network; `auto` takes the exported model where the bundle has one.
+        What runs the network; `auto` takes OpenVINO where it can answer, which is the fastest on a processor.
     timelines
         How many recordings' timelines are drawn at most, the worst recordings first.
     overwrite

@@ -8,14 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from jaxtyping import Bool, Float64, Int64
-from scipy.special import betaincinv, stdtrit
 
 from sonoplane.errors import UsageError
 
 __all__ = [
     "RiskCoverage",
     "Threshold",
-    "class_thresholds",
     "lower_bound",
     "risk_coverage",
     "threshold_for",
@@ -162,31 +160,6 @@ def threshold_for(
     )
 
 
-def class_thresholds(
-    confidence: npt.ArrayLike,
-    answers: Int64[np.ndarray, "n"],
-    right: npt.ArrayLike,
-    patients: Sequence[str],
-    wished: float,
-    *,
-    n_classes: int,
-    cautious: bool = True,
-) -> tuple[Threshold | None, ...]:
-    """A threshold for each class's answers by themselves; None for a class that was never answered.
-
-    Raises:
-        UsageError: as `threshold_for`.
-    """
-    sure, true = _checked(confidence, right)
-    whose = np.asarray(patients, dtype=str)
-    return tuple(
-        threshold_for(sure[mine], true[mine], whose[mine].tolist(), wished, cautious=cautious)
-        if (mine := answers == k).any()
-        else None
-        for k in range(n_classes)
-    )
-
-
 def lower_bound(
     right: Bool[np.ndarray, "n"], patients: Int64[np.ndarray, "n"], *, level: float = 0.95
 ) -> float:
@@ -198,6 +171,11 @@ def lower_bound(
     >>> round(lower_bound(np.ones(29, bool), np.arange(29)), 3)
     0.902
     """
+    from scipy.special import (
+        betaincinv,
+        stdtrit,
+    )  # here, since it is slow to import and prediction does without
+
     n, whose = len(right), np.unique(patients, return_inverse=True)[1]
     wholes = np.bincount(whose).astype(np.float64)
     parts = np.bincount(whose, weights=right)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from sonoplane.errors import UsageError
 from sonoplane.metrics.answers import Answers
@@ -36,13 +37,20 @@ class ConfoundVerdict:
     """The facts beat chance and come close to the network; without a network: they beat chance by far."""
     reached: str
     """How far the facts alone come, as a sentence."""
-    meaning: str
-    """How the network stands beside them, and what that means: sentences."""
+    against: str
+    """How the network stands beside them, as a sentence; empty where there is none."""
+    conclusion: str
+    """What that means, in a sentence that several networks can share."""
     facts: Estimate
     """Balanced accuracy from facts alone, on the rows that both answered."""
     network: Estimate | None
     lead: Estimate | None
     """Network minus facts, over the same patients."""
+
+    @property
+    def meaning(self) -> str:
+        """How the network stands beside the facts, and what that means: sentences."""
+        return f"{self.against} {self.conclusion}".strip()
 
     @property
     def words(self) -> str:
@@ -54,7 +62,7 @@ def judge_confounds(
     audit: ConfoundAudit,
     network: Answers | None = None,
     *,
-    name: str = "the network",
+    name: str = "The network",
     draws: int = 1000,
     seed: int = 0,
 ) -> ConfoundVerdict:
@@ -77,24 +85,35 @@ def judge_confounds(
     )
     if theirs is None:
         flagged = beats and (score.value or 0) >= audit.chance + _STRONG
-        meaning = _of_the_data(flagged, beats)
         return ConfoundVerdict(
-            flagged=flagged, reached=reached, meaning=meaning, facts=score, network=None, lead=None
+            flagged=flagged,
+            reached=reached,
+            against="",
+            conclusion=_of_the_data(flagged, beats),
+            facts=score,
+            network=None,
+            lead=None,
         )
     own = measure(theirs, top=(), draws=draws, seed=seed).numbers["balanced_accuracy"]
     # the lead alone is wanted, so no swaps are drawn
     lead = compare(facts, theirs, ["balanced_accuracy"], draws=draws, swaps=1, seed=seed)[0].difference
     flagged = beats and _close(lead)
-    against = f"{_capital(name)} reaches {_said(own)}, {_ahead(lead)}."
-    meaning = f"{against} {_meaning(flagged, beats, _close(lead), score, audit.chance)}"
     return ConfoundVerdict(
-        flagged=flagged, reached=reached, meaning=meaning, facts=score, network=own, lead=lead
+        flagged=flagged,
+        reached=reached,
+        against=f"{name} reaches {_said(own)}, {_ahead(lead)}.",
+        conclusion=_meaning(flagged, beats, _close(lead), score, audit.chance),
+        facts=score,
+        network=own,
+        lead=lead,
     )
 
 
 def verdict_words(verdicts: Sequence[ConfoundVerdict]) -> str:
     """The verdicts of one audit on several networks as one paragraph: what is common to them is said once."""
-    parts = [*dict.fromkeys(one.reached for one in verdicts), *(one.meaning for one in verdicts)]
+    parts = [*dict.fromkeys(one.reached for one in verdicts)]
+    for conclusion, alike in groupby(verdicts, key=lambda one: one.conclusion):
+        parts += [*(one.against for one in alike if one.against), conclusion]
     return " ".join([*parts, *([_ADVICE] if any(one.flagged for one in verdicts) else [])])
 
 
@@ -136,20 +155,17 @@ def _close(lead: Estimate) -> bool:
 
 def _meaning(flagged: bool, beats: bool, close: bool, score: Estimate, chance: float) -> str:
     if flagged:
-        return "The facts come close to it."
+        return "The facts come close to that."
     if beats:
         return (
-            "The facts tell something of the classes, but the network surely more: part of its score may come"
-            " from them."
+            "The facts tell something of the classes, but the images surely more: part of what is reached with them"
+            " may come from the facts."
         )
     if close and (score.value or 0) >= chance + _STRONG:
         return "The facts may tell something of the classes; there are too few patients to know."
     if close:
-        return (
-            "The facts do not surely beat chance, and the network is not surely better than they are: neither"
-            " tells much."
-        )
-    return "The facts do not surely beat chance: nothing suggests that the network reads them."
+        return "The facts do not surely beat chance, and what the images tell is not surely more: neither tells much."
+    return "The facts do not surely beat chance: nothing suggests that they are what is read."
 
 
 def _of_the_data(flagged: bool, beats: bool) -> str:
@@ -194,7 +210,3 @@ def _listed(names: tuple[str, ...]) -> str:
     if not names:
         return "they are the same everywhere"
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _capital(words: str) -> str:
-    return words[0].upper() + words[1:]

@@ -216,17 +216,7 @@ def _pair(first: Answers, second: Answers, wanted: Sequence[Number], top: Sequen
         leveled = replace(stacked.only(stacked.labelled), probabilities=np.concatenate(ranks))
         ranking = tally(leveled, ranked=ranked, whose=whose[stacked.labelled])
         both = replace(both, ranked=ranking.ranked, rankings=ranking.rankings)
-    return _Pair(both=both, columns=tuple(_columns(both, wanted)))
-
-
-def _columns(both: Tally, wanted: Sequence[Number]) -> list[int]:
-    for number in wanted:
-        if number not in both.numbers:
-            raise UsageError(
-                f"There is no number {' of '.join(filter(None, number))}.",
-                advice=f"Take some of {', '.join(sorted({name for name, _ in both.numbers}))}.",
-            )
-    return [both.numbers.index(number) for number in wanted]
+    return _Pair(both=both, columns=both.columns(wanted))
 
 
 def _swapped(

@@ -11,7 +11,7 @@ from scipy import stats
 from scipy.special import expit, logit
 
 from sonoplane.errors import UsageError
-from sonoplane.metrics.intervals import Estimate
+from sonoplane.metrics.intervals import MOST_APART, NOTHING_KNOWN, Estimate
 
 __all__ = ["Scale", "Spread", "Statistic", "Values", "estimates", "on_scale", "resampled", "spread", "told"]
 
@@ -91,6 +91,8 @@ def told(
     for i, scale in enumerate(scales):
         value, why = found.values[i], _why_not(found, i, n_patients, shown[i])
         low, high = _back(np.array([found.center[i] - reach[i], found.center[i] + reach[i]]), scale)
+        if not why and scale == "positive" and not high < MOST_APART * low:
+            why = NOTHING_KNOWN
         made.append(
             Estimate(
                 value=None if np.isnan(value) else float(value),

@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sonoplane.errors import UsageError
 
-__all__ = ["Floor", "majority_floor", "mean_frame_floor", "thumbnail_floor", "thumbnails"]
+__all__ = ["Floor", "logistic_floor", "majority_floor", "mean_frame_floor", "thumbnail_floor", "thumbnails"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,17 +26,25 @@ class Floor:
     accuracy: float
     answers: Int64[np.ndarray, "n"]
     """A class number for each test item, for scores and intervals of one's own."""
+    probabilities: Float64[np.ndarray, "n classes"]
+    """How likely each class is thought, in the order of class numbers."""
 
 
-def majority_floor(train_labels: npt.ArrayLike, test_labels: npt.ArrayLike) -> Floor:
-    """Answer the commonest class of the training set, always.
+def majority_floor(
+    train_labels: npt.ArrayLike, test_labels: npt.ArrayLike, *, n_classes: int | None = None
+) -> Floor:
+    """Answer the commonest class of the training set, always; each class is as likely as it is common there.
 
-    >>> majority_floor([0, 1, 1], [1, 0, 0, 1, 1]).accuracy
-    0.6
+    `n_classes`, here and below, is how many columns the probabilities have; if not given, as many as the labels show.
+
+    >>> floor = majority_floor([0, 1, 1, 1], [1, 0, 0, 1, 1])
+    >>> floor.accuracy, floor.probabilities[0].tolist()
+    (0.6, [0.25, 0.75])
     """
     train, test = _labels(train_labels), _labels(test_labels)
-    commonest = np.bincount(train[train >= 0]).argmax()
-    return _floor("majority class", np.full(len(test), commonest, dtype=np.int64), test)
+    known = train[train >= 0]
+    counts = np.bincount(known, minlength=_width(n_classes, train, test))
+    return _floor("majority class", np.tile(counts / len(known), (len(test), 1)), test)
 
 
 def thumbnail_floor(
@@ -46,15 +54,16 @@ def thumbnail_floor(
     test_labels: npt.ArrayLike,
     *,
     size: int = 32,
+    n_classes: int | None = None,
 ) -> Floor:
     """Logistic regression on thumbnails of single frames.
 
     Images (uint8, `height width` or `height width 3`, of any sizes) are read once, in turn. Items labelled -1
     are left out.
     """
-    train = thumbnails(train_images, size=size), _labels(train_labels)
-    test = thumbnails(test_images, size=size), _labels(test_labels)
-    return _logistic("logistic regression on single frames", *train, *test)
+    train, test = thumbnails(train_images, size=size), thumbnails(test_images, size=size)
+    name = "logistic regression on single frames"
+    return logistic_floor(train, train_labels, test, test_labels, n_classes=n_classes, name=name)
 
 
 def mean_frame_floor(
@@ -64,11 +73,41 @@ def mean_frame_floor(
     test_labels: npt.ArrayLike,
     *,
     size: int = 32,
+    n_classes: int | None = None,
 ) -> Floor:
     """Logistic regression on the mean frame of each labelled run: what can be known without motion."""
-    train = _mean_thumbnails(train_runs, size), _labels(train_labels)
-    test = _mean_thumbnails(test_runs, size), _labels(test_labels)
-    return _logistic("logistic regression on the mean frame", *train, *test)
+    train, test = _mean_thumbnails(train_runs, size), _mean_thumbnails(test_runs, size)
+    name = "logistic regression on the mean frame"
+    return logistic_floor(train, train_labels, test, test_labels, n_classes=n_classes, name=name)
+
+
+def logistic_floor(
+    train: Float32[np.ndarray, "n numbers"],
+    train_labels: npt.ArrayLike,
+    test: Float32[np.ndarray, "m numbers"],
+    test_labels: npt.ArrayLike,
+    *,
+    n_classes: int | None = None,
+    name: str = "logistic regression",
+) -> Floor:
+    """Logistic regression on standardized numbers of each item, such as its thumbnail; items labelled -1 are left out.
+
+    Raises UsageError where the training set shows fewer than two classes, or the test set has no label.
+    """
+    known, asked = _labels(train_labels), _labels(test_labels)
+    labelled = known >= 0
+    if len(np.unique(known[labelled])) < 2:
+        raise UsageError(
+            "The training set of a floor shows fewer than two classes.",
+            advice="Label more of it, or take majority_floor.",
+        )
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a floor need not be exact to the last digit
+        model.fit(train[labelled], known[labelled])
+    probabilities = np.zeros((len(test), _width(n_classes, known, asked)))
+    probabilities[:, model.classes_] = model.predict_proba(test)
+    return _floor(name, probabilities / probabilities.sum(axis=1, keepdims=True), asked)
 
 
 def thumbnails(images: Iterable[npt.NDArray[Any]], *, size: int = 32) -> Float32[np.ndarray, "n pixels"]:
@@ -103,35 +142,22 @@ def _area_mean(n: int, size: int) -> Float64[np.ndarray, "size n"]:
     return np.asarray(np.maximum(overlap, 0) * (size / n))
 
 
-def _logistic(
-    name: str,
-    train: Float32[np.ndarray, "n pixels"],
-    train_labels: Int64[np.ndarray, "n"],
-    test: Float32[np.ndarray, "m pixels"],
-    test_labels: Int64[np.ndarray, "m"],
+def _floor(
+    name: str, probabilities: Float64[np.ndarray, "n classes"], test_labels: Int64[np.ndarray, "n"]
 ) -> Floor:
-    """Train on standardized pixels, answer for the test set."""
-    labelled = train_labels >= 0
-    if len(np.unique(train_labels[labelled])) < 2:
-        raise UsageError(
-            "The training set of a floor shows fewer than two classes.",
-            advice="Label more of it, or take majority_floor.",
-        )
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a floor need not be exact to the last digit
-        model.fit(train[labelled], train_labels[labelled])
-    return _floor(name, model.predict(test).astype(np.int64), test_labels)
-
-
-def _floor(name: str, answers: Int64[np.ndarray, "n"], test_labels: Int64[np.ndarray, "n"]) -> Floor:
-    """The floor with its accuracy over the labelled test items."""
+    """The floor with its likeliest classes, and their accuracy over the labelled test items."""
     labelled = test_labels >= 0
     if not labelled.any():
         raise UsageError(
             "The test set of a floor has no label.", advice="Check the label table and the split."
         )
-    return Floor(name=name, accuracy=float((answers == test_labels)[labelled].mean()), answers=answers)
+    answers = probabilities.argmax(axis=1).astype(np.int64)
+    accuracy = float((answers == test_labels)[labelled].mean())
+    return Floor(name=name, accuracy=accuracy, answers=answers, probabilities=probabilities)
+
+
+def _width(n_classes: int | None, train: Int64[np.ndarray, "n"], test: Int64[np.ndarray, "m"]) -> int:
+    return n_classes or int(max(train.max(), test.max())) + 1
 
 
 def _labels(labels: npt.ArrayLike | Sequence[int]) -> Int64[np.ndarray, "n"]:

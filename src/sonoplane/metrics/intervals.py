@@ -13,12 +13,24 @@ from scipy.special import expit, logit
 
 from sonoplane.errors import UsageError
 
-__all__ = ["ENOUGH_PATIENTS", "HELD", "Estimate", "Method", "accuracy_over_patients", "interval"]
+__all__ = [
+    "ENOUGH_PATIENTS",
+    "HELD",
+    "MOST_APART",
+    "NOTHING_KNOWN",
+    "Estimate",
+    "Method",
+    "accuracy_over_patients",
+    "interval",
+]
 
 Method: TypeAlias = Literal["bca", "t", "bootstrap"]
 
 #: Fewer patients than this give a bootstrap too few different samples.
 FEWEST_FOR_BCA = 5
+#: An interval of a number above 0 whose ends lie further apart than by this factor tells nothing.
+MOST_APART = 1000.0
+NOTHING_KNOWN = "the patients are too few, or differ too much, to tell"
 #: From so many patients on, intervals held the truth about as often as they promise.
 ENOUGH_PATIENTS = 20
 #: Of 100 simulated 95 % intervals over so many patients, how many held the truth, at least and at most: least where
@@ -125,6 +137,10 @@ def interval(
         low, high = _t(part, whole, level, "positive" if positive else "share" if bounded else "any")
     else:
         low, high = _bca(part, whole, level, draws, seed)
+    if positive and not high < MOST_APART * low:
+        return Estimate(
+            value=value, low=None, high=None, n_patients=n, method=method, level=level, why=NOTHING_KNOWN
+        )
     if not (np.isfinite(low) and np.isfinite(high)):
         why = "the patients are too few or too alike for a bootstrap, take the t-interval"
         return Estimate(value=value, low=None, high=None, n_patients=n, method=method, level=level, why=why)

@@ -10,7 +10,7 @@ from jaxtyping import Int64
 from sonoplane.errors import UsageError
 from sonoplane.metrics.rates import CLASS_RATES, RATES, Rates, rates
 
-__all__ = ["ClassScore", "Scores", "class_numbers", "confusion", "score", "scores_of"]
+__all__ = ["ClassScore", "Scores", "class_numbers", "confusion", "scores_of"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,23 +60,13 @@ class Scores:
         return tuple(c.name for c in self.classes if c.support == 0)
 
 
-def score(targets: npt.ArrayLike, answers: npt.ArrayLike, classes: Sequence[str]) -> Scores:
-    """Score class numbers against the true ones; frames whose target is -1 are left out.
-
-    Raises UsageError where the two differ in length, hold NaN or anything but class numbers, or where
-    nothing is labelled.
-
-    >>> scores = score([0, 1, 1, -1], [0, 1, 0, 1], ["background", "kidney"])
-    >>> round(scores.accuracy, 3), [c.recall for c in scores.classes]
-    (0.667, [1.0, 0.5])
-    """
-    return scores_of(confusion(targets, answers, len(classes)), classes)
-
-
 def confusion(
     targets: npt.ArrayLike, answers: npt.ArrayLike, n_classes: int
 ) -> Int64[np.ndarray, "truth answer"]:
     """Count true classes (rows) against answers (columns); matrices of several recordings add up.
+
+    What has a target of -1 is left out. Raises UsageError where the two differ in length, or hold NaN or anything but
+    class numbers.
 
     >>> confusion([0, 1, 1, -1], [0, 1, 0, 1], 2)
     array([[1, 0],
@@ -94,7 +84,12 @@ def confusion(
 
 
 def scores_of(counts: Int64[np.ndarray, "truth answer"], classes: Sequence[str]) -> Scores:
-    """All scores of a confusion matrix, such as the sum over many recordings."""
+    """All scores of a confusion matrix, such as the sum over many recordings.
+
+    >>> scores = scores_of(confusion([0, 1, 1, -1], [0, 1, 0, 1], 2), ["background", "kidney"])
+    >>> round(scores.accuracy, 3), [c.recall for c in scores.classes]
+    (0.667, [1.0, 0.5])
+    """
     if counts.shape != (len(classes), len(classes)):
         raise UsageError(
             f"A confusion matrix of {counts.shape} does not fit {len(classes)} classes.",

@@ -54,6 +54,16 @@ class Tally:
         places = {c: i for i, c in enumerate(self.classes)}
         return tuple(int(columns[name][places[c]]) if c else len(self.patients) for name, c in self.numbers)
 
+    def columns(self, wanted: Sequence[Number]) -> tuple[int, ...]:
+        """Where numbers stand among all. Raises UsageError for one that is not there."""
+        for number in wanted:
+            if number not in self.numbers:
+                raise UsageError(
+                    f"There is no number {' of '.join(filter(None, number))}.",
+                    advice=f"Take some of {', '.join(sorted({name for name, _ in self.numbers}))}.",
+                )
+        return tuple(self.numbers.index(number) for number in wanted)
+
     def values(self, weights: Float64[np.ndarray, "draws patients"]) -> Float64[np.ndarray, "draws numbers"]:
         """Every number with each patient counting as often as its weight says; NaN where undefined."""
         n = len(self.classes)

@@ -47,7 +47,7 @@ class Cell:
     high: float | None = None
     """The interval; both None where none is given."""
     spread: float | None = None
-    """A standard deviation, over recordings or seeds; it takes the interval's place."""
+    """A standard deviation, such as over recordings; it takes the interval's place."""
     why: str = ""
     """Why the value or its interval is missing: a footnote of the table."""
 

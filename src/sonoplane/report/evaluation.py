@@ -42,23 +42,27 @@ __all__ = [
 #: Recordings, and timelines, on a page at most; files hold all.
 MOST_RECORDINGS, MOST_TIMELINES = 20, 12
 
+_PLANES, _KEYFRAMES = "Whether and when", "What a physician is shown"
+
 #: What is told of the planes of a sweep; the row `all planes` sums them up.
 EVENT_COLUMNS = (
     Column(key="plane", head="Plane", form="text"),
     Column(key="exams", head="Recordings with it", form="count"),
-    Column(key="found", head="Found", told="share of the recordings with the plane in which it was found at all."),
-    Column(key="segment_f1_10", head="Runs F1, 10\u00a0%",
+    Column(key="found", head="Found", group=_PLANES,
+           told="share of the recordings with the plane in which it was found at all."),
+    Column(key="segment_f1_10", head="Runs F1, 10\u00a0%", group=_PLANES,
            told="F1 of runs of frames; a run counts as found where it overlaps the labelled one by that share (IoU)."),
-    Column(key="segment_f1_25", head="25\u00a0%"),
-    Column(key="segment_f1_50", head="50\u00a0%"),
-    Column(key="first_hit_s", head="First hit, s", form="decimal",
+    Column(key="segment_f1_25", head="25\u00a0%", group=_PLANES),
+    Column(key="segment_f1_50", head="50\u00a0%", group=_PLANES),
+    Column(key="first_hit_s", head="First hit, s", form="decimal", group=_PLANES,
            told="seconds from the plane’s first labelled frame to the first hit, where there is one (mean)."),
-    Column(key="false_alarms_per_minute", head="False alarms a minute", form="decimal",
+    Column(key="false_alarms_per_minute", head="False alarms a minute", form="decimal", group=_PLANES,
            told="runs named so where the plane is not."),
-    Column(key="retrieval", head="Best key frame right",
+    Column(key="completeness", head="Complete", group=_PLANES, told="share of all labelled planes that were found."),
+    Column(key="retrieval", head="Best key frame right", group=_KEYFRAMES,
            told="share of the planes whose surest key frame carries their label."),
-    Column(key="keyframe_precision", head="Key frames right", told="the same for all proposed key frames."),
-    Column(key="completeness", head="Complete", told="share of all labelled planes that were found."),
+    Column(key="keyframe_precision", head="Key frames right", group=_KEYFRAMES,
+           told="the same for all proposed key frames."),
 )  # fmt: skip
 
 _LEVEL_COLUMNS = (

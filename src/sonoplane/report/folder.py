@@ -4,6 +4,7 @@ import contextlib
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sonoplane.errors import UsageError
@@ -32,8 +33,9 @@ def write_report(findings: Findings, timeline: Timeline, out: Path, *, logits: b
         if logits:
             write_logits(folder / "logits.csv", timeline)
         (folder / findings_json.KEYFRAMES).mkdir()
-        for keyframe, name in zip(findings.keyframes, names, strict=True):
-            write_png(folder / findings_json.KEYFRAMES / name, keyframe.image)
+        paths = [folder / findings_json.KEYFRAMES / name for name in names]
+        with ThreadPoolExecutor() as pool:  # packing pixels is most of the work here
+            list(pool.map(write_png, paths, [keyframe.image for keyframe in findings.keyframes]))
         page = report_html(findings, timeline, names)
         (folder / "report.html").write_text(page, encoding="utf-8")
     return out / findings.recording

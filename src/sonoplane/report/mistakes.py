@@ -84,7 +84,7 @@ class Mistake:
             if self.stop - self.start == 1
             else f"frames {self.start:,}–{self.stop - 1:,}"
         )
-        return frames if self.start_s is None else f"{frames} · {clock(self.start_s, digits=1)}"
+        return frames if self.start_s is None else f"{frames} at {clock(self.start_s, digits=1)}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -31,7 +31,7 @@ class Scope:
     archive: str
     task: str
     part: str
-    """Of the split: `test`, `all folds`, ..."""
+    """Of the split, such as `test`; `all`, `out-of-fold`."""
     classes: tuple[str, ...]
     n_patients: int
     n_recordings: int
@@ -48,6 +48,12 @@ class Scope:
     """How often intervals over so few patients held the truth, as a sentence; empty where they are enough."""
     patients_of: Mapping[str, int] = field(default_factory=dict)
     """Class -> how many patients have a label of it; empty where that was not counted."""
+
+    @property
+    def where(self) -> str:
+        """The archive and what was taken of it, in words."""
+        whole = {"all": f"all of {self.archive}", "out-of-fold": f"{self.archive}, out of fold"}
+        return whole.get(self.part, f"{self.part} part of {self.archive}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

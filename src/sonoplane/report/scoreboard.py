@@ -43,8 +43,6 @@ COLUMNS = (
            told="agreement with the labels beyond chance; 0 is chance, 1 is perfect."),
     Column(key="recording_accuracy", head="Mean of recordings", group=_RIGHT,
            told="accuracy within each recording: mean ± standard deviation over recordings."),
-    Column(key="seed_accuracy", head="Over seeds", group=_RIGHT,
-           told="mean ± standard deviation of accuracy over trainings that differ in their random seed alone."),
     Column(key="difference", head="Difference", form="difference", group=_AGAINST,
            told="this network’s score minus the first’s, on the same patients."),
     Column(key="p", head="p", form="p", group=_AGAINST,

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from sonoplane.errors import UsageError
-from sonoplane.inference.backends import Backend, BackendChoice, open_backend
+from sonoplane.inference.backends import Backend, BackendChoice, EnsembleBackend, open_backend
 from sonoplane.inference.timeline import softmax
 from sonoplane.inference.ways import Mode, Way, way_of
 from sonoplane.metrics.answers import Answers, frame_answers
@@ -115,18 +115,19 @@ def networks_of(
     for bundle in bundles:
         same = sum(name == bundle.name or name.startswith(f"{bundle.name} (") for name in names)
         names.append(f"{bundle.name} ({same + 1})" if same else bundle.name)
+    backends = [
+        open_backend(bundle, choice, recipe.run) for bundle, recipe in zip(bundles, recipes, strict=True)
+    ]
     return [
         Network(
             name=name,
             bundle=bundle,
             recipe=recipe,
             choice=choice,
-            backend=open_backend(bundle, choice, recipe.run),
-            members=tuple(open_backend(member, choice, recipe.run) for member in bundle.members)
-            if by_fold
-            else (),
+            backend=backend,
+            members=_members(backend) if by_fold else (),
         )
-        for name, bundle, recipe in zip(names, bundles, recipes, strict=True)
+        for name, bundle, recipe, backend in zip(names, bundles, recipes, backends, strict=True)
     ]
 
 
@@ -140,11 +141,15 @@ def other_modes(network: Network) -> tuple[list[Network], list[str]]:
     recipe = network.recipe.model_copy(update={"run": run})
     try:
         backend = open_backend(network.bundle, network.choice, run)
-        members = tuple(open_backend(m, network.choice, run) for m in network.bundle.members)
     except UsageError as error:
         return [], [f"It was not run in the other way ({other[now]}): {error}"]
-    members = members if network.members else ()
+    members = _members(backend) if network.members else ()
     return [replace(network, recipe=recipe, backend=backend, members=members)], []
+
+
+def _members(backend: Backend) -> tuple[Backend, ...]:
+    """Those of an ensemble, in the precision that all of them answer in."""
+    return backend.members if isinstance(backend, EnsembleBackend) else ()
 
 
 def answer(network: Network, asked: Asked) -> Answered:

@@ -1,8 +1,7 @@
 """Which of several networks is better on the same frames, how surely that can be said, and at what cost."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +11,14 @@ from sonoplane.errors import UsageError
 from sonoplane.inference.backends import BackendChoice
 from sonoplane.inference.smoothing import kind_of
 from sonoplane.inference.smoothing_transitions import transitions_of
-from sonoplane.metrics.answers import Answers
 from sonoplane.metrics.differences import Difference, compare_all
-from sonoplane.metrics.rates import rates
 from sonoplane.models.bundle import Bundle
 from sonoplane.report.cells import Cell
-from sonoplane.report.comparison import Agreement, Comparison, write_comparison
+from sonoplane.report.comparison import Comparison, write_comparison
 from sonoplane.report.folder import Failure
-from sonoplane.report.grid import Column
 from sonoplane.report.scoreboard import Contender, Scoreboard
-from sonoplane.report.sections import Section
 from sonoplane.report.tables import write_failures
+from sonoplane.report.words import count
 from sonoplane.steps.answering import Answered, answer, networks_of
 from sonoplane.steps.archived import check_input_fits
 from sonoplane.steps.asked import Asked, Part, ask
@@ -33,6 +29,7 @@ from sonoplane.steps.measuring import Measurement, measure_network
 from sonoplane.steps.pace import Pace, measure_pace, pace_cells, threads_in_force
 from sonoplane.steps.recipe import Recipe
 from sonoplane.steps.results import check_results, new_results
+from sonoplane.steps.retrained import Retrained, retrained, retrained_sections
 from sonoplane.steps.scored import (
     class_rows,
     confound_of,
@@ -43,23 +40,12 @@ from sonoplane.steps.scored import (
     scope_of,
     score_cells,
 )
+from sonoplane.steps.versus import NUMBERS, agreement, differences_section, p_cell
 
 __all__ = ["PAGE", "Compared", "compare"]
 
 #: The page, and the document beside it, by which a comparison is known.
 PAGE, _MARK = "comparison.html", "comparison.json"
-
-#: The numbers in which networks are compared; the scoreboard shows the first.
-_NUMBERS = ("accuracy", "balanced_accuracy", "macro_f1", "auroc")
-
-_DIFFERENCE_COLUMNS = (
-    Column(key="network", head="Network", form="text"),
-    *(
-        Column(key=key, head=head, form="difference")
-        for key, head in zip(_NUMBERS, ("Accuracy", "Balanced accuracy", "Macro F1", "AUROC"), strict=True)
-    ),
-    Column(key="p", head="p, accuracy", form="p", told="corrected for the number of networks (Holm)."),
-)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,6 +56,8 @@ class Compared:
     differences: tuple[Difference, ...]
     """Of each network to the first."""
     paces: tuple[Pace, ...]
+    methods: tuple[Retrained, ...]
+    """Those that were trained with several seeds."""
     failures: tuple[Failure, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -80,6 +68,7 @@ class Compared:
                 for one, pace in zip(self.measurements, self.paces, strict=True)
             },
             "differences": [one.to_json() for one in self.differences],
+            "retrained": [one.to_json() for one in self.methods],
             "failures": [{"recording": one.recording, "reason": one.reason} for one in self.failures],
         }
 
@@ -94,6 +83,10 @@ class Compared:
                 ends = one.difference.low, one.difference.high
                 known = f" ({ends[0]:+.2f} to {ends[1]:+.2f})" if None not in ends else ""
                 told.append(f"{one.second} minus {one.first}: {one.difference.value:+.2f}{known}{p}")
+        told += [
+            f"{', '.join(one.names)} on average: frame accuracy {one.numbers['accuracy'].mean}"
+            for one in self.methods
+        ]
         return told
 
 
@@ -113,7 +106,7 @@ def compare(
     """Answer the recordings of one part with every bundle, and write how they differ from the first into `out`.
 
     Each is run and smoothed as its recipe says. A recording that one of them cannot answer counts for none. `rounds` is
-    how often each is timed.
+    how often each is timed. Bundles that differ in nothing but the seed of their training are one method besides.
 
     Raises:
         UsageError: there are fewer than two bundles, they answer other classes or need other inputs than the archive
@@ -132,18 +125,23 @@ def compare(
     paces = measure_pace(networks, asked.store, next(iter(answered[0].watched)), rounds=rounds)
     measurements = tuple(measure_network(one) for one in answered)
     differences = compare_all(
-        {one.name: one.frames for one in measurements}, _NUMBERS, reference=measurements[0].name
+        {one.name: one.frames for one in measurements}, list(NUMBERS), reference=measurements[0].name
     )
+    methods = retrained(measurements)
     with new_results(out, mark=_MARK, overwrite=overwrite) as folder:
         write_comparison(
-            folder, _page(folder, asked, measurements, differences, paces, len(failures), timelines)
+            folder, _page(folder, asked, measurements, differences, paces, methods, len(failures), timelines)
         )
         (folder / "answers").mkdir()
         for place, one in enumerate(answered, start=1):
             write_answers(folder / "answers", one, stem=f"{place}-{_plain(one.network.name)}-")
         write_failures(folder / "failures.csv", failures)
     return Compared(
-        measurements=measurements, differences=differences, paces=tuple(paces), failures=tuple(failures)
+        measurements=measurements,
+        differences=differences,
+        paces=tuple(paces),
+        methods=methods,
+        failures=tuple(failures),
     )
 
 
@@ -185,6 +183,7 @@ def _page(
     measurements: Sequence[Measurement],
     differences: Sequence[Difference],
     paces: Sequence[Pace],
+    methods: Sequence[Retrained],
     n_failed: int,
     timelines: int,
 ) -> Comparison:
@@ -210,11 +209,14 @@ def _page(
         scope=scope_of(asked, first.frames, first.levels["frame"]),
         board=board,
         n_networks=len(measurements),
-        cautions=(*notes, *missing, *filter(None, [unknown]), *failed),
+        cautions=(*(one.caution for one in methods), *notes, *missing, *filter(None, [unknown]), *failed),
         confound=confound_of(audited, measurements),
         levels=tuple(row for one in measurements for row in level_rows(one)),
-        sections=(_differences(first.name, measurements, differences),),
-        agreement=_agreement({one.name: one.frames for one in measurements}),
+        sections=(
+            differences_section(first.name, measurements, differences),
+            *(retrained_sections(methods) if methods else ()),
+        ),
+        agreement=agreement({one.name: one.frames for one in measurements}),
         belief=draw_belief(folder, measurements),
         recordings=recording_rows(measurements),
         mistakes=found,
@@ -233,64 +235,15 @@ def _contenders(
     measurements: Sequence[Measurement], differences: Sequence[Difference], paces: Sequence[Pace]
 ) -> list[Contender]:
     """The networks as rows of the scoreboard."""
-    against = {one.second: one for one in differences if one.number == _NUMBERS[0]}
+    against = {one.second: one for one in differences if one.number == "accuracy"}
     rows = []
     for one, pace in zip(measurements, paces, strict=True):
         cells = {**score_cells(one), **pace_cells(pace)}
         if one.name in against:
             cells["difference"] = Cell.of(against[one.name].difference)
-            cells["p"] = _p(against[one.name])
+            cells["p"] = p_cell(against[one.name])
         rows.append(Contender(name=one.name, cells=cells))
     return rows
-
-
-def _p(difference: Difference) -> Cell:
-    p = difference.p_corrected
-    return Cell(value=p, why="" if p is not None else "One patient allows no test.")
-
-
-def _differences(
-    first: str, measurements: Sequence[Measurement], differences: Sequence[Difference]
-) -> Section:
-    """What the networks have over the first, in every number."""
-    found = {(one.second, one.number): one for one in differences}
-    return Section(
-        title=f"Against {first}",
-        lead="Each network’s figure minus the first’s, on the same patients, who are drawn for both alike.",
-        columns=_DIFFERENCE_COLUMNS,
-        rows=tuple(
-            {
-                "network": Cell(value=one.name),
-                **{number: Cell.of(found[one.name, number].difference) for number in _NUMBERS},
-                "p": _p(found[one.name, _NUMBERS[0]]),
-            }
-            for one in measurements[1:]
-        ),
-    )
-
-
-def _agreement(networks: Mapping[str, Answers]) -> tuple[Agreement, ...]:
-    """Of every two networks, over labelled frames."""
-    made = []
-    for (first, one), (second, other) in combinations(networks.items(), 2):
-        known = one.labelled
-        a, b, truth = one.said[known], other.said[known], one.targets[known]
-        n = len(one.classes)
-        table = np.bincount(a * n + b, minlength=n * n).reshape(n, n).astype(np.float64)
-        kappa = float(rates(table).whole["kappa"])
-        shares = {
-            "agreement": a == b,
-            "both_right": (a == truth) & (b == truth),
-            "first_only": (a == truth) & (b != truth),
-            "second_only": (a != truth) & (b == truth),
-            "both_wrong": (a != truth) & (b != truth),
-        }
-        cells = {key: Cell(value=float(share.mean())) for key, share in shares.items()}
-        cells["kappa"] = (
-            Cell(value=None, why="Both always say the same.") if np.isnan(kappa) else Cell(value=kappa)
-        )
-        made.append(Agreement(first=first, second=second, cells=cells))
-    return tuple(made)
 
 
 def _provenance(one: Measurement, pace: Pace) -> dict[str, str]:
@@ -298,8 +251,8 @@ def _provenance(one: Measurement, pace: Pace) -> dict[str, str]:
     kind = kind_of(network.recipe.smoothing, transitions_of(network.bundle))
     return {
         **provenance_of(one, kind),
-        "Timed": f"{pace.n_frames} frames, {len(pace.ms_per_frame)} rounds in turns,"
-        f" {threads_in_force(network)} threads, batch {network.recipe.run.batch}",
+        "Timed": f"{pace.n_frames} frames, {count(len(pace.ms_per_frame), 'round')} in turns,"
+        f" {threads_in_force(network)}, batch {network.recipe.run.batch}",
     }
 
 

@@ -14,7 +14,10 @@ from sonoplane.metrics.segments import Run, runs_of
 from sonoplane.records import Image
 from sonoplane.steps.asked import Asked
 
-__all__ = ["audit", "floors"]
+__all__ = ["COMMONEST", "audit", "floors"]
+
+#: The floor that says the same of everything, so that it ranks nothing.
+COMMONEST = "commonest class"
 
 #: Frames of a run that make up its mean, evenly spread, at most.
 _FRAMES = 16
@@ -33,7 +36,7 @@ def floors(asked: Asked, names: Sequence[str]) -> tuple[dict[str, Answers], list
     """
     made: dict[str, Answers] = {}
     notes: list[str] = []
-    for name, floor in {"commonest class": _majority, "mean frame, no network": _mean_frame}.items():
+    for name, floor in {COMMONEST: _majority, "mean frame, no network": _mean_frame}.items():
         try:
             made[name] = _over(asked, names, floor)
         except SonoplaneError as error:
@@ -90,21 +93,20 @@ def _rounds(asked: Asked, names: Sequence[str]) -> Iterator[tuple[list[str], lis
 def _over(
     asked: Asked, names: Sequence[str], floor: Callable[[Asked, list[Place], list[Place]], Floor]
 ) -> Answers:
-    """The answers of a floor to all frames; those of a run are alike, those without a label are the first class."""
-    said = {name: np.zeros(len(asked.targets[name]), dtype=np.int64) for name in names}
+    """The answers of a floor to all frames; those of a run are alike, and a frame without a label gets none."""
+    n = len(asked.classes)
+    said = {name: np.full((len(asked.targets[name]), n), 1 / n) for name in names}
     for learn, test in _rounds(asked, names):
         places = [_places(asked, some) for some in (learn, test)]
-        for (name, (start, stop, _)), number in zip(
-            places[1], floor(asked, *places).answers.tolist(), strict=True
-        ):
-            said[name][start:stop] = number
-    numbers = np.concatenate([said[name] for name in names])
+        made = floor(asked, *places).probabilities
+        for (name, (start, stop, _)), probabilities in zip(places[1], made, strict=True):
+            said[name][start:stop] = probabilities
     lengths = [len(said[name]) for name in names]
     return answers_of(
         level="frame",
         classes=asked.classes,
         targets=np.concatenate([asked.targets[name] for name in names]),
-        probabilities=np.eye(len(asked.classes))[numbers],
+        probabilities=np.concatenate([said[name] for name in names]),
         recordings=np.repeat(list(names), lengths),
         patients=np.repeat([asked.patient(name) for name in names], lengths),
     )
@@ -117,13 +119,13 @@ def _places(asked: Asked, names: Sequence[str]) -> list[Place]:
 def _majority(asked: Asked, learn: list[Place], test: list[Place]) -> Floor:
     """By frames, as they are scored."""
     frames = np.repeat([run[2] for _, run in learn], [run[1] - run[0] for _, run in learn])
-    return majority_floor(frames, _numbers(test))
+    return majority_floor(frames, _numbers(test), n_classes=len(asked.classes))
 
 
 def _mean_frame(asked: Asked, learn: list[Place], test: list[Place]) -> Floor:
     return mean_frame_floor(
         (_some_frames(asked, *place) for place in learn), _numbers(learn),
-        (_some_frames(asked, *place) for place in test), _numbers(test),
+        (_some_frames(asked, *place) for place in test), _numbers(test), n_classes=len(asked.classes),
     )  # fmt: skip
 
 

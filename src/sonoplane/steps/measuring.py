@@ -18,6 +18,7 @@ from sonoplane.metrics.intervals import Estimate, accuracy_over_patients, interv
 from sonoplane.metrics.levels import to_patients, to_recordings, to_segments
 from sonoplane.metrics.measure import Measured, measure
 from sonoplane.metrics.recordings import ByRecording, by_recording
+from sonoplane.report.words import percent
 from sonoplane.steps.answering import Answered
 
 __all__ = ["AGGREGATIONS", "Given", "Measurement", "Variant", "levels_of", "measure_network", "variants_of"]
@@ -109,6 +110,7 @@ def measure_network(answered: Answered, *, draws: int = 1000) -> Measurement:
         notes += [note for note in levels[level].notes if "not scored as" in note] if level in levels else []
     if "recording" not in levels:
         notes.append("No recording has one class throughout: nothing is counted by recording or patient.")
+    notes += _no_threshold(answered)
     if answered.network.way.mode == "clip":
         notes.append(
             "Each frame’s answer is that of the clip which ends with it, so clips and frames are counted alike."
@@ -232,6 +234,25 @@ def _given(answered: Answered, frames: Answers) -> Given | None:
         if given.any()
         else None,
     )
+
+
+def _no_threshold(answered: Answered) -> list[str]:
+    """Why labels are given although a precision was wished for that may not be kept."""
+    network = answered.network
+    wished = network.recipe.findings
+    if wished.precision is None:
+        return []
+    reasons = []
+    for bundle in network.bundle.members if network.members else (network.bundle,):
+        known = Calibration.from_dict(bundle.calibration, bundle.card.classes)
+        threshold = known.threshold(wished.precision, cautious=wished.cautious)
+        if threshold is None or threshold.value is None:
+            reasons.append((threshold.why if threshold else known.why_no_thresholds) or "none was fitted")
+    return [
+        f"Labels of recordings are given without knowing whether {percent(wished.precision)} of such are right: the"
+        f" network has no threshold for that ({reason})."
+        for reason in dict.fromkeys(reasons)
+    ]
 
 
 def _unlike(answered: Answered) -> float | None:

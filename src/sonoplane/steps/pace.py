@@ -20,6 +20,7 @@ from sonoplane.inference.passes import begin
 from sonoplane.records import Box
 from sonoplane.report.cells import Cell
 from sonoplane.report.grid import Row
+from sonoplane.report.words import count
 from sonoplane.steps.answering import Network
 
 __all__ = ["FRAMES", "Pace", "measure_pace", "pace_cells", "threads_in_force"]
@@ -76,7 +77,7 @@ def measure_pace(networks: Sequence[Network], store: Archive, name: str, *, roun
 def pace_cells(pace: Pace) -> Row:
     """The median round, from the quickest to the slowest, by the keys of the scoreboard."""
     times = pace.ms_per_frame
-    why = f"Median, quickest and slowest of {len(times)} rounds over {pace.n_frames} frames."
+    why = f"Median, quickest and slowest of {count(len(times), 'round')} over {pace.n_frames} frames."
     memory = (
         Cell(value=None, why="The system does not tell.")
         if pace.memory_mb is None
@@ -91,11 +92,12 @@ def pace_cells(pace: Pace) -> Row:
 def threads_in_force(network: Network) -> str:
     """How many processor threads the network may use, in words."""
     said = network.recipe.run.threads
+    if not said and network.backend.name == "torch" and "torch" in sys.modules:
+        said = sys.modules["torch"].get_num_threads()
     if said:
-        return str(said)
-    if network.backend.name == "torch" and "torch" in sys.modules:
-        return str(sys.modules["torch"].get_num_threads())
-    return f"up to {len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()}"
+        return count(said, "thread")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return f"up to {count(cores, 'thread')}"
 
 
 def _prepared(network: Network, frames: UInt8[np.ndarray, "time ..."]) -> np.ndarray:

@@ -19,6 +19,7 @@ from sonoplane.report.scoreboard import COLUMNS, ClassScores, Contender
 from sonoplane.report.sections import Section
 from sonoplane.steps.answering import Network
 from sonoplane.steps.asked import Asked
+from sonoplane.steps.floors import COMMONEST
 from sonoplane.steps.measuring import Measurement, Variant
 
 __all__ = [
@@ -73,7 +74,11 @@ def score_cells(measurement: Measurement) -> Row:
 
 
 def level_rows(measurement: Measurement) -> tuple[LevelScores, ...]:
-    """A row for each level."""
+    """A row for each level; none for segments where they are the recordings."""
+    levels = dict(measurement.levels)
+    whole = levels.get("recording")
+    if whole is not None and whole.n == levels["segment"].n and not measurement.answered.asked.has_runs:
+        del levels["segment"]
     return tuple(
         LevelScores(
             level=f"{level}s",
@@ -83,7 +88,7 @@ def level_rows(measurement: Measurement) -> tuple[LevelScores, ...]:
                 **{key: Cell.of(measured.numbers[key]) for key in (*_PLAIN, "auroc")},
             },
         )
-        for level, measured in measurement.levels.items()
+        for level, measured in levels.items()
     )
 
 
@@ -145,7 +150,8 @@ def recording_rows(measurements: Sequence[Measurement]) -> tuple[RecordingScores
 def floor_rows(floors: Mapping[str, Answers]) -> tuple[Contender, ...]:
     """Floors as rows of the scoreboard."""
     return tuple(
-        Contender(name=name, cells=_plain_cells(measure(answers, top=()))) for name, answers in floors.items()
+        Contender(name=name, cells=_floor_cells(measure(answers, top=()), ranks=name != COMMONEST))
+        for name, answers in floors.items()
     )
 
 
@@ -272,13 +278,13 @@ def provenance_of(measurement: Measurement, kind: str) -> dict[str, str]:
         "Backend": f"{network.backend.name}, {network.backend.precision}",
         "Run": network.told(),
         "Smoothing": kind,
-        **({} if unlike is None else {"Unlike validation": f"{unlike:.1%} of the frames"}),
+        **({} if unlike is None else {"Unlike validation": f"{100 * unlike:.1f}\u00a0% of the frames"}),
         "Intervals": "bootstrap and jackknife over patients, 1,000 draws",
     }
 
 
-def _plain_cells(measured: Measured) -> Row:
-    return {key: Cell.of(measured.numbers[key]) for key in _PLAIN}
+def _floor_cells(measured: Measured, *, ranks: bool) -> Row:
+    return {key: Cell.of(measured.numbers[key]) for key in (*_PLAIN, *(("auroc",) if ranks else ()))}
 
 
 def _cost(network: Network) -> Row:
