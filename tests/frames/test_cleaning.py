@@ -41,6 +41,19 @@ def test_gray_and_color_are_blanked_alike(shape: tuple[int, ...]):
     assert (kept.reshape(20, 30, -1) == np.where(mask, 9, 0)[..., None]).all()
 
 
+def test_channels_that_are_one_memory_stay_so():
+    gray = np.random.default_rng(0).integers(0, 256, (20, 30), dtype=np.uint8)
+    color = np.broadcast_to(gray[..., None], (20, 30, 3))
+    mask = np.zeros((20, 30), bool)
+    mask[5:10, 5:12] = True
+    text = Box(left=8, top=5, right=10, bottom=7)
+    region = Region(box=Box(left=5, top=5, right=12, bottom=10), origin="pixels", mask=mask, writing=(text,))
+    kept = blank(color, region)
+    assert kept.strides[2] == 0
+    assert np.array_equal(kept, blank(np.ascontiguousarray(color), region))
+    assert not kept[text.slices].any()
+
+
 def test_warnings_of_the_recording_and_of_the_search_are_kept():
     frames = clean(recording_of(np.zeros((2, 30, 40), np.uint8)), settings=RegionSettings(whole_frame=True))
     assert len(frames.warnings) == 1

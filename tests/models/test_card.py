@@ -1,6 +1,7 @@
 """The card: geometry, values, fixed crop, hash, TOML."""
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -61,6 +62,24 @@ def test_gray_and_the_same_gray_in_three_channels_give_the_same_values() -> None
     gray = picture(24, 32)
     color = np.repeat(gray[..., None], 3, axis=-1)
     assert np.array_equal(CARD.values(gray[None]), CARD.values(color[None]))
+
+
+@pytest.mark.parametrize("fit", ["stretch", "pad"])
+@pytest.mark.parametrize("size", [(60, 80), (24, 32)])
+def test_channels_that_are_one_memory_stay_so(fit: Literal["stretch", "pad"], size: tuple[int, int]) -> None:
+    card = replace(CARD, fit=fit)
+    one = np.broadcast_to(picture(*size)[..., None], (*size, 3))
+    made, expected = card.geometry(one), card.geometry(np.ascontiguousarray(one))
+    assert made.strides[2] == 0
+    assert np.array_equal(made, expected)
+    assert np.array_equal(card.values([made]), card.values(expected[None]))
+
+
+def test_frames_of_both_kinds_go_through_together_and_none_do() -> None:
+    gray, color = picture(24, 32), picture(24, 32, 3)
+    together = CARD.values([gray, color])
+    assert np.array_equal(together, np.concatenate([CARD.values(gray[None]), CARD.values(color[None])]))
+    assert CARD.values(color[None][:0]).shape == (0, 1, 24, 32)
 
 
 def test_standardization_is_per_frame() -> None:

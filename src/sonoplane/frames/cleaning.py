@@ -5,15 +5,17 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+from jaxtyping import UInt8
 
 from sonoplane.errors import RecordingError
 from sonoplane.frames.layouts import Layout, apply_layout
 from sonoplane.frames.layouts_settings import LayoutSettings
 from sonoplane.frames.region import find_region
 from sonoplane.frames.region_settings import RegionSettings
+from sonoplane.frames.remembered import remembering
 from sonoplane.records import Box, Frame, Image, Recording, Region
 
-__all__ = ["Frames", "blank", "clean", "refuse_whole_frame"]
+__all__ = ["Blanking", "Frames", "blank", "clean", "refuse_whole_frame"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,8 +32,9 @@ class Frames:
 
     def read(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
         """Cleaned frames `start` to `stop` (exclusive; None: to the end), one in memory at a time."""
+        blanking = Blanking(self.region)
         for frame in self.recording.frames(start, stop):
-            yield replace(frame, image=blank(frame.image, self.region))
+            yield replace(frame, image=blanking(frame.image))
 
 
 def clean(
@@ -51,6 +54,7 @@ def clean(
         RecordingError: no region was found, so that a burned-in name could not be told from the image.
     """
     settings = settings or RegionSettings()
+    recording = remembering(recording)
     region, warnings = find_region(recording, card_box=card_box, settings=settings)
     if layouts:
         region, _, told = apply_layout(
@@ -82,13 +86,35 @@ def blank(image: Image, region: Region) -> Image:
     >>> blank(np.full((2, 4), 7, np.uint8), region).tolist()
     [[0, 7, 7, 0], [0, 0, 0, 0]]
     """
-    kept = np.zeros_like(image)
+    return Blanking(region)(image)
+
+
+class Blanking:
+    """Blanks one image after the other outside one region, as `blank` does.
+
+    Where the three channels of an image are one and the same memory, so are those of the copy.
+    """
+
+    def __init__(self, region: Region) -> None:
+        self._region = region
+        self._kept: dict[tuple[int, ...], np.ndarray] = {}
+
+    def __call__(self, image: Image) -> Image:
+        """A copy of the image, blanked."""
+        if image.ndim == 3 and image.strides[2] == 0:
+            return np.broadcast_to(self(image[..., 0])[..., None], image.shape)
+        if image.shape not in self._kept:
+            self._kept[image.shape] = _kept(image.shape, self._region)
+        return np.asarray(cv2.bitwise_and(image, self._kept[image.shape]), np.uint8)
+
+
+def _kept(shape: tuple[int, ...], region: Region) -> UInt8[np.ndarray, "*shape"]:
+    """All bits of what is kept, none of what is not."""
+    kept = np.zeros(shape, np.uint8)
     inside = region.box.slices
-    if region.mask is None:
-        kept[inside] = image[inside]
-    else:
-        mask = np.ascontiguousarray(region.mask[inside]).view(np.uint8)
-        kept[inside] = cv2.copyTo(np.ascontiguousarray(image[inside]), mask)
+    kept[inside] = 255
+    if region.mask is not None:
+        kept[inside][~region.mask[inside]] = 0
     for box in region.writing:
         kept[box.slices] = 0
     return kept

@@ -206,9 +206,12 @@ def _reduction(recording: Recording, longer_px: int) -> int:
 
 def _cut(recording: Recording, box: Box, n_frames: int, check: Motion | None = None) -> Iterator[Image]:
     for frame in recording.frames(0, n_frames):
+        image = frame.image
+        if image.ndim == 3 and image.strides[2] == 0:  # the strongest channel is any of them
+            image = image[..., 0]
         if check is not None and frame.index % _CHECK_EACH == 0:
-            check.add(frame.image)
-        yield frame.image[box.slices]
+            check.add(image)
+        yield image[box.slices]
 
 
 def _bounding_box(mask: np.ndarray) -> Box:

@@ -2,7 +2,6 @@
 
 import numpy as np
 from jaxtyping import Float32
-from scipy.special import log_softmax, logsumexp
 
 __all__ = ["mean_answer"]
 
@@ -21,5 +20,7 @@ def mean_answer(
     >>> np.exp(mean_answer(np.stack([sure, unsure]).astype(np.float32))).round(3)
     array([[0.7, 0.3]], dtype=float32)
     """
+    from scipy.special import log_softmax, logsumexp  # 0.15 s that a single network need not wait
+
     each = log_softmax(logits.astype(np.float64), axis=-1)
     return np.asarray(logsumexp(each, axis=0) - np.log(len(each)), dtype=np.float32)

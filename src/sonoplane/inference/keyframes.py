@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import cv2
+import numpy as np
 
 from sonoplane.inference.predictor import Seen
 from sonoplane.inference.settings import KeyFrameSettings
@@ -16,6 +17,9 @@ __all__ = ["KeyFrameChooser", "sharpness"]
 
 #: Candidates kept for each key frame asked for: spares, for those that turn out blurred or in too short a run.
 _SPARES = 2
+#: Frames whose sharpness is remembered at most: where more come, every second one is forgotten, then every second of
+#: the further ones never remembered, and so on.
+_MOST_REMEMBERED = 2**14
 
 
 def sharpness(image: Image) -> float:
@@ -28,9 +32,19 @@ def sharpness(image: Image) -> float:
     >>> sharpness(edges) > sharpness(cv2.blur(edges, (3, 3)))
     True
     """
-    gray = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    contrast = float(gray.var())
-    return float(cv2.Laplacian(gray, cv2.CV_32F).var()) / contrast if contrast else 0.0
+    if image.ndim == 2:
+        gray = image
+    elif image.strides[2] == 0:  # one gray for all three channels
+        gray = np.ascontiguousarray(image[..., 0])
+    else:
+        gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    contrast, detail = _spread(gray), _spread(cv2.Laplacian(gray, cv2.CV_16S))
+    return (detail / contrast) ** 2 if contrast else 0.0
+
+
+def _spread(image: np.ndarray) -> float:
+    """The standard deviation over all pixels."""
+    return float(cv2.meanStdDev(image)[1].item())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,6 +75,8 @@ class KeyFrameChooser:
         self.planes = tuple(planes)
         self.settings = settings or KeyFrameSettings()
         self._sharpness_so_far: list[float] = []
+        self._remember_each = 1
+        self._n_seen = 0
         self._candidates: dict[str, list[_Candidate]] = {plane: [] for plane in planes}
         self._run_label = ""
         self._run_length = 0
@@ -69,7 +85,7 @@ class KeyFrameChooser:
     def add(self, seen: Seen) -> None:
         """Consider the next frame."""
         sharp = sharpness(seen.prepared)
-        insort(self._sharpness_so_far, sharp)
+        self._remember(sharp)
         probabilities = softmax(self.calibration.apply(seen.logits))
         best = int(probabilities.argmax())
         plane, probability = self.classes[best], float(probabilities[best])
@@ -81,6 +97,14 @@ class KeyFrameChooser:
             self._waiting.append(self._candidate(seen, probability, sharp))
         if self._run_length >= self.settings.min_run:
             self._admit()
+
+    def _remember(self, sharp: float) -> None:
+        if self._n_seen % self._remember_each == 0:
+            insort(self._sharpness_so_far, sharp)
+        self._n_seen += 1
+        if len(self._sharpness_so_far) > _MOST_REMEMBERED:
+            del self._sharpness_so_far[::2]
+            self._remember_each *= 2
 
     def _candidate(self, seen: Seen, probability: float, sharp: float) -> _Candidate:
         typical = self._sharpness_so_far[len(self._sharpness_so_far) // 2]
@@ -122,7 +146,7 @@ class KeyFrameChooser:
     def _tell(self, plane: str, candidate: _Candidate, run: Segment) -> KeyFrame:
         rank = self._rank(candidate.sharpness)
         length = run.stop - run.start
-        if len(self._sharpness_so_far) == 1:
+        if self._n_seen == 1:
             reason = "The only frame."
         else:
             reason = (

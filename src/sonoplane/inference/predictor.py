@@ -103,7 +103,7 @@ class Predictor:
         try:
             while (chunk := tuple(islice(frames, self.batch))) and not stopped.is_set():
                 prepared = tuple(self.card.geometry(frame.image, box) for frame in chunk)
-                inputs = self.card.values(np.stack(prepared))
+                inputs = self.card.values(prepared)
                 if not _put(line, _Batch(frames=chunk, prepared=prepared, inputs=inputs), stopped):
                     return
         except BaseException as error:  # handed to the caller's thread, which raises it

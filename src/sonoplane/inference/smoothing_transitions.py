@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float64, Int64
-from scipy.linalg import expm
 
 from sonoplane.clips.labels import UNLABELLED
 from sonoplane.errors import BundleError, UsageError
@@ -89,6 +88,8 @@ class Transitions:
 
     def matrix(self, fps: float) -> Float64[np.ndarray, "classes classes"]:
         """How likely each class (column) is one frame after a frame of each class (row), at this frame rate."""
+        from scipy.linalg import expm  # only smoothing waits for it
+
         chances = np.maximum(expm(self.rates / fps), np.finfo(np.float64).tiny)
         return np.asarray(chances / chances.sum(axis=1, keepdims=True))
 

@@ -4,12 +4,13 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal, TypeAlias, get_args
 
+import cv2
 import numpy as np
 import tomli_w
 from jaxtyping import Float32, UInt8
@@ -90,7 +91,8 @@ class Card:
     def geometry(self, image: Image, box: Box | None = None) -> Sized:
         """Cut `box` out of a frame (None: keep all of it) and resize it to the card's size.
 
-        Color stays color. The answer is a copy only where it has to be.
+        Color stays color; channels that are one and the same memory stay that. The answer is a copy only where it has
+        to be.
         """
         if box is not None:
             if not box.fits(height=image.shape[0], width=image.shape[1]):
@@ -99,16 +101,18 @@ class Card:
                     advice="Clip the box to the frame first.",
                 )
             image = image[box.slices]
+        if _is_one_gray(image):
+            gray = _resize(image[..., 0], self.size, self.fit)
+            return np.broadcast_to(gray[..., None], (*gray.shape, 3))
         return _resize(image, self.size, self.fit)
 
-    def values(self, images: Batch) -> Float32[np.ndarray, "batch 1 height width"]:
+    def values(self, images: Batch | Sequence[Sized]) -> Float32[np.ndarray, "batch 1 height width"]:
         """Network input from frames that have been through `geometry`, each frame by itself."""
-        if images.ndim == 4:
-            total = np.add(images[..., 0], images[..., 1], dtype=np.uint16) + images[..., 2]
-            gray = total.astype(np.float32) / np.float32(3)
-        else:
-            gray = images.astype(np.float32)
-        return normalize(gray, self.normalization)[:, None]
+        size = images[0].shape[:2] if len(images) else self.size
+        inputs = np.empty((len(images), 1, *size), np.float32)
+        for image, (row,) in zip(images, inputs, strict=True):
+            _values(image, self.normalization, row)
+        return inputs
 
     def fixed_box(self, height: int, width: int) -> Box | None:
         """The card's own crop, where it has one and it applies to frames of this size; else None.
@@ -175,6 +179,10 @@ def builtin_cards() -> tuple[str, ...]:
 
 
 _HEADER = "# What the network expects and answers. size and frame are height, width; stops are exclusive.\n"
+
+#: The gray levels that a color frame can have, as the mean of three channels; a gray frame has every third of them.
+_LEVELS = np.arange(3 * 255 + 1) / 3
+
 _PAIR = re.compile(r"\[\n\s*(\d+),\n\s*(\d+),\n\]")
 
 
@@ -198,6 +206,27 @@ def _check(card: Card) -> None:
         )
     if min(card.size) < 1:
         raise UsageError(f"The size {card.size} holds no pixel.", advice="Give height, width above zero.")
+
+
+def _is_one_gray(image: Image) -> bool:
+    """Whether the three channels of an image are one and the same memory."""
+    return image.ndim == 3 and image.strides[2] == 0
+
+
+def _values(image: Sized, how: Normalization, into: Float32[np.ndarray, "rows columns"]) -> None:
+    """Gray as the sum of the channels, counted; what each sum becomes; and that looked up for each pixel."""
+    if image.ndim == 3 and not _is_one_gray(image):
+        total, step = np.add(image[..., 0], image[..., 1], dtype=np.uint16) + image[..., 2], 1
+    else:
+        total, step = np.ascontiguousarray(image if image.ndim == 2 else image[..., 0]), 3
+    counts = np.zeros(len(_LEVELS))
+    seen = counts[::step]
+    seen[:] = cv2.calcHist([total], [0], None, [len(seen)], [0, len(seen)]).ravel()
+    made = np.ascontiguousarray(normalize(_LEVELS, counts, how)[::step])
+    if total.dtype == np.uint8:
+        cv2.LUT(total, made, dst=into)
+    else:
+        np.take(made, total, out=into, mode="clip")
 
 
 def _resize(image: Image, size: tuple[int, int], fit: str) -> Sized:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float, Float32, Float64
 
 from sonoplane.errors import UsageError
 
@@ -66,28 +66,30 @@ class Normalization:
 
 
 def normalize(
-    gray: Float32[np.ndarray, "batch height width"], how: Normalization
-) -> Float32[np.ndarray, "batch height width"]:
-    """Network input from gray values 0 ... 255, each frame by itself.
+    levels: Float64[np.ndarray, "levels"], counts: Float[np.ndarray, "levels"], how: Normalization
+) -> Float32[np.ndarray, "levels"]:
+    """Network input for each gray level (0 ... 255, or between) of a frame that has so many pixels of each.
 
-    Values are counted from the frame's first pixel before they are averaged, so that a constant frame is
-    exactly zero. `card_tensor.normalize` is the torch twin.
+    A frame has few levels and many pixels: what hangs on all of them is summed level by level, exactly, so that a
+    constant frame is exactly zero. `card_tensor.normalize` is the torch twin, pixel by pixel.
 
-    >>> normalize(np.float32([[[0, 51], [102, 255]]]), Normalization(kind="unit")).tolist()
-    [[[0.0, 0.20000000298023224], [0.4000000059604645, 1.0]]]
-    >>> normalize(np.full((1, 2, 2), 7, np.float32), Normalization(kind="standardize-image")).tolist()
-    [[[0.0, 0.0], [0.0, 0.0]]]
+    >>> levels = np.array([0.0, 51.0, 102.0, 255.0])
+    >>> normalize(levels, np.ones(4), Normalization(kind="unit")).tolist()
+    [0.0, 0.20000000298023224, 0.4000000059604645, 1.0]
+    >>> normalize(levels, np.array([0, 7, 0, 0.0]), Normalization(kind="standardize-image"))[1].item()
+    0.0
     """
     if how.kind == "standardize-image":
-        x = gray - gray[:, :1, :1]
-        x = x - x.mean(axis=(1, 2), keepdims=True)
-        std = np.sqrt(np.square(x).mean(axis=(1, 2), keepdims=True))
-        x = x * (np.float32(how.scale or 1) / np.maximum(std, np.float32(TINY)))
+        share = counts / counts.sum()
+        first = levels[counts.argmax()]  # a constant frame has no other
+        x = levels - first
+        x = x - share @ x
+        x = x * ((how.scale or 1) / max(np.sqrt(share @ np.square(x)), TINY))
     elif how.kind == "min-max":
-        low, high = gray.min(axis=(1, 2), keepdims=True), gray.max(axis=(1, 2), keepdims=True)
-        x = (gray - low) / np.maximum(high - low, np.float32(TINY))
+        seen = levels[counts > 0]
+        x = (levels - seen[0]) / max(seen[-1] - seen[0], TINY)
     elif how.kind == "dataset":
-        x = (gray / np.float32(255) - np.float32(how.mean or 0)) / np.float32(how.std or 1)
+        x = (levels / 255 - (how.mean or 0)) / (how.std or 1)
     else:
-        x = gray / np.float32(255)
+        x = levels / 255
     return np.asarray(x, np.float32)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from sonoplane.frames.archive_writer import ArchiveWriter
-from sonoplane.frames.cleaning import blank
+from sonoplane.frames.cleaning import Blanking
 from sonoplane.frames.entries import facts_of
 from sonoplane.frames.fingerprint import Fingerprint
 from sonoplane.frames.subsample import Subsampler
@@ -102,6 +102,7 @@ class _Passed:
 
     def __init__(self, region: Region, place: Place) -> None:
         self._region = region
+        self._blanking = Blanking(region)
         self._place = place
         self._subsampler = Subsampler(place.subsample, box=region.box, threads=1)
         self._fingerprint = Fingerprint()
@@ -112,7 +113,7 @@ class _Passed:
         """The frames as they are stored."""
         box, card = self._region.box, self._place.card
         for frame in frames:
-            cleaned = blank(frame.image, self._region)
+            cleaned = self._blanking(frame.image)
             cut = np.ascontiguousarray(cleaned[box.slices])
             self._subsampler.see(cleaned)
             self._fingerprint.see(cut)

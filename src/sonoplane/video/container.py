@@ -330,20 +330,19 @@ class _Clock:
     """Seconds since the first picture; None where the time stamps are missing or do not grow."""
 
     def __init__(self) -> None:
-        self._first: Fraction | None = None
-        self._latest = Fraction(-1)
+        self._first: int | None = None
+        self._latest = -1
         self._started = False
 
     def tell(self, picture: VideoFrame) -> float | None:
-        stamp = None
-        if picture.pts is not None and picture.time_base is not None:
-            stamp = picture.pts * picture.time_base
+        unit = picture.time_base  # the same for all pictures of a stream
+        stamp = None if unit is None else picture.pts
         if not self._started:
             self._started, self._first = True, stamp
-        if stamp is None or self._first is None or stamp - self._first <= self._latest:
+        if unit is None or stamp is None or self._first is None or stamp - self._first <= self._latest:
             return None
         self._latest = stamp - self._first
-        return float(self._latest)
+        return self._latest * unit.numerator / unit.denominator
 
 
 def _no_picture(file: File) -> DamagedRecording:
