@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
-from benchmarks.runner import Result, available, machine, run, table
+from benchmarks.runner import TURNS, Result, available, machine, run, table
 
 __all__ = ["main"]
 
@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parse(arguments)
     if asked.list:
         for name, told in known.items():
-            print(f"{name:<16} {told}")
+            print(f"{name:<23} {told}")
         return 0
     for name in asked.names:
         if name not in known:
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"There is no benchmark '{name}'.{meant} `--list` shows them all.", file=sys.stderr)
             return 2
     print(machine(), file=sys.stderr)
-    results, failed = _run_all(asked.names or list(known), turns=asked.turns)
+    results, failed = _run_all(asked, asked.names or list(known))
     print(json.dumps([result.as_row() for result in results], indent=2) if asked.json else table(results))
     return 1 if failed else 0
 
@@ -42,10 +42,17 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="which benchmarks; all if none is given")
     parser.add_argument(
-        "--json", action="store_true", help="print [{name, baseline, ratio, low, high, unit}]"
+        "--json", action="store_true", help="print [{name, baseline, ratio, low, high, unit, ...}]"
+    )
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        metavar="FILE",
+        help="put each result into this JSON file as soon as it is there; those of other benchmarks stay in it",
     )
     parser.add_argument("--list", action="store_true", help="name the benchmarks and run none")
-    parser.add_argument("--turns", type=_positive, default=15, help="turns of each side (default: 15)")
+    parser.add_argument("--turns", type=_positive, help=f"turns of each side (default: {TURNS})")
+    parser.add_argument("--long", action="store_true", help="also find out what takes many minutes")
     return parser.parse_args(arguments)
 
 
@@ -56,16 +63,29 @@ def _positive(text: str) -> int:
     return turns
 
 
-def _run_all(names: Sequence[str], *, turns: int) -> tuple[list[Result], bool]:
+def _run_all(asked: argparse.Namespace, names: Sequence[str]) -> tuple[list[Result], bool]:
     """Run one after the other; one that cannot run is told and passed over."""
     results, failed = [], False
     for name in names:
         try:
-            results.append(run(name, turns=turns, tell=partial(_tell, name)))
+            results.append(run(name, turns=asked.turns, long=asked.long, tell=partial(_tell, name)))
         except Exception as error:  # whatever ails one benchmark, the others run
             _tell(name, f"could not run: {type(error).__name__}: {error}")
             failed = True
+        else:
+            if asked.keep:
+                _keep(asked.keep, results[-1])
     return results, failed
+
+
+def _keep(file: Path, result: Result) -> None:
+    """Put one result among those of the file, in the order of their names."""
+    rows = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+    others = [row for row in rows if row["name"] != result.name]
+    rows = sorted([*others, result.as_row()], key=lambda row: row["name"])
+    fresh = file.with_name(f".{file.name}")
+    fresh.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+    fresh.replace(file)
 
 
 def _tell(name: str, text: str) -> None:

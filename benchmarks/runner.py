@@ -6,28 +6,58 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
-__all__ = ["Contest", "Result", "Turns", "available", "compare", "machine", "measure", "run", "table"]
+__all__ = [
+    "TURNS",
+    "Contest",
+    "Facts",
+    "Result",
+    "Turns",
+    "Work",
+    "available",
+    "compare",
+    "machine",
+    "measure",
+    "run",
+    "table",
+    "told",
+]
+
+#: Turns of each side where nobody says how many.
+TURNS = 15
 
 #: Files of this folder that are no benchmarks.
-NOT_BENCHMARKS = {"__init__", "__main__", "old_training", "runner"}
+NOT_BENCHMARKS = {
+    "__init__",
+    "__main__",
+    "alone",
+    "drawn",
+    "every_frame",
+    "frame_by_frame",
+    "old_training",
+    "page",
+    "runner",
+}
 
 #: Libraries whose versions change the figures.
 LIBRARIES = ("numpy", "numba", "av", "opencv-python-headless", "pydicom", "openvino", "onnxruntime", "torch")
 
-Work = Callable[[], int]
-"""Does the work once; returns how many pieces of it (frames, pairs) were done."""
+Work = Callable[[], int | Sequence[float]]
+"""Does the work once; returns how many pieces of it (frames, pairs) were done, or the seconds that each took."""
+Facts = Mapping[str, float | str]
+"""What else was found, each with its unit in its name."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Contest:
-    """Two ways to do the same work."""
+    """Two ways to do the same kind of work."""
 
     baseline: str
     """What ours is measured against, in words."""
@@ -35,18 +65,25 @@ class Contest:
     """What one piece of the work is: `frame`, `pair of frames`."""
     run_baseline: Work
     run_ours: Work
+    same_work: bool = True
+    """Whether a turn of both has as many pieces. Where one way takes far longer, its turn may have fewer."""
+    facts: Callable[[], Facts] = dict
+    """Asked after the last turn: what is to be known beside the ratio."""
+    long_facts: Callable[[], Facts] = dict
+    """The same, but only asked where there is time."""
     end: Callable[[], None] = lambda: None
     """Called after the last turn."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Turns:
-    """Seconds of each turn; turn i of both ran one right after the other."""
+    """Seconds a piece of each turn; turn i of both ran one right after the other.
+
+    A turn whose pieces were timed one by one stands for their median.
+    """
 
     baseline_s: tuple[float, ...]
     ours_s: tuple[float, ...]
-    pieces: int
-    """How many pieces of work one turn was."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,17 +93,21 @@ class Result:
     name: str
     baseline: str
     ratio: float
-    """Median time of the baseline / median time of ours: above 1, ours is faster."""
+    """Median time of a piece by the baseline / by ours: above 1, ours is faster."""
     low: float
     high: float
     """Where 95 % of the ratios of resampled turns lie."""
     unit: str = "times as fast"
+    facts: Facts = field(default_factory=dict)
+    """What else was found: `baseline_ms` and `ours_ms` of a `piece`, how many `turns`, and the benchmark's own."""
+    machine: str = ""
+    """Where the figures come from."""
 
-    def as_row(self) -> dict[str, str | float]:
+    def as_row(self) -> dict[str, object]:
         """For JSON."""
-        return {
-            key: round(value, 4) if isinstance(value, float) else value for key, value in asdict(self).items()
-        }
+        told = {"name": self.name, "baseline": self.baseline, "ratio": self.ratio, "low": self.low}
+        told |= {"high": self.high, "unit": self.unit, **self.facts, "machine": self.machine}
+        return {key: round(value, 4) if isinstance(value, float) else value for key, value in told.items()}
 
 
 def available(folder: Path) -> dict[str, str]:
@@ -79,21 +120,23 @@ def available(folder: Path) -> dict[str, str]:
     return found
 
 
-def run(name: str, *, turns: int, tell: Callable[[str], None]) -> Result:
+def run(name: str, *, turns: int | None, long: bool = False, tell: Callable[[str], None]) -> Result:
     """Run one benchmark by its name; `tell` hears of the progress and of the times."""
     module = importlib.import_module(f"benchmarks.{name.replace('-', '_')}")
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, _cache_in(Path(folder) / "cache"):
         contest: Contest = module.prepare(Path(folder))
         try:
-            taken = measure(contest, turns=turns, tell=tell)
+            taken = measure(contest, turns=turns or TURNS, tell=tell)
+            found = {**contest.facts(), **(contest.long_facts() if long else {})}
         finally:
             contest.end()
-    result = compare(name, contest, taken)
+    facts: dict[str, float | str] = {"piece": contest.piece, "turns": len(taken.ours_s)}
     for who, seconds in (("baseline", taken.baseline_s), ("ours", taken.ours_s)):
-        tell(
-            f"{who}: {np.median(seconds) / taken.pieces * 1000:.3f} ms a {contest.piece} (median of {turns} turns)"
-        )
-    return result
+        facts[f"{who}_ms"] = float(np.median(seconds)) * 1000
+        tell(f"{who}: {facts[f'{who}_ms']:.3f} ms a {contest.piece} (median of {len(seconds)} turns)")
+    for fact, value in found.items():
+        tell(told(fact, value))
+    return replace(compare(name, contest, taken), facts=facts | found, machine=machine())
 
 
 def measure(contest: Contest, *, turns: int, tell: Callable[[str], None]) -> Turns:
@@ -101,21 +144,43 @@ def measure(contest: Contest, *, turns: int, tell: Callable[[str], None]) -> Tur
 
     Raises ValueError where the two did not do the same work.
     """
-    pieces, ours = contest.run_baseline(), contest.run_ours()  # also warms up caches and threads
-    if pieces != ours or pieces < 1:
+    ways = contest.run_baseline, contest.run_ours
+    pieces, ours = (_timed(way)[1] for way in ways)  # also warms up caches and threads
+    if min(pieces, ours) < 1 or (contest.same_work and pieces != ours):
         raise ValueError(f"the baseline did {pieces} {contest.piece}s, ours {ours}: not the same work")
     seconds: tuple[list[float], list[float]] = ([], [])
     last = time.monotonic()
     for turn in range(turns):
         for which in (0, 1) if turn % 2 == 0 else (1, 0):
-            work = (contest.run_baseline, contest.run_ours)[which]
-            start = time.perf_counter()
-            work()
-            seconds[which].append(time.perf_counter() - start)
+            seconds[which].append(_timed(ways[which])[0])
         if time.monotonic() - last > 2:
             tell(f"turn {turn + 1} of {turns}")
             last = time.monotonic()
-    return Turns(baseline_s=tuple(seconds[0]), ours_s=tuple(seconds[1]), pieces=pieces)
+    return Turns(baseline_s=tuple(seconds[0]), ours_s=tuple(seconds[1]))
+
+
+def _timed(work: Work) -> tuple[float, int]:
+    """Seconds a piece, and the number of pieces."""
+    start = time.perf_counter()
+    done = work()
+    taken = time.perf_counter() - start
+    if isinstance(done, int):
+        return taken / max(done, 1), done
+    return float(np.median(done)), len(done)
+
+
+@contextmanager
+def _cache_in(folder: Path) -> Iterator[None]:
+    """What a benchmark makes ready is kept there and not in the user's own cache, also by processes it starts."""
+    before = os.environ.get("SONOPLANE_CACHE")
+    os.environ["SONOPLANE_CACHE"] = str(folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["SONOPLANE_CACHE"]
+        else:
+            os.environ["SONOPLANE_CACHE"] = before
 
 
 def compare(name: str, contest: Contest, turns: Turns, *, draws: int = 4000) -> Result:
@@ -150,7 +215,19 @@ def table(results: Sequence[Result]) -> str:
     rows = [("benchmark", "ratio", "95 % of resampled turns", "against")]
     rows += [(r.name, f"{r.ratio:.2f} {r.unit}", f"{r.low:.2f} to {r.high:.2f}", r.baseline) for r in results]
     widths = [max(len(row[i]) for row in rows) for i in range(4)]
-    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    for result in results:
+        lines += ["", f"{result.name}:", *(f"  {told(name, value)}" for name, value in result.facts.items())]
+    return "\n".join(lines)
+
+
+def told(name: str, value: float | str) -> str:
+    """A fact for reading.
+
+    >>> told("peak_memory_mb", 812.345)
+    'peak memory mb: 812.3'
+    """
+    return f"{name.replace('_', ' ')}: {value if isinstance(value, str) else format(value, '.4g')}"
 
 
 def _processor() -> str:

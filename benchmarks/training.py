@@ -25,7 +25,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from benchmarks import old_training
-from benchmarks.runner import Contest, Work
+from benchmarks.runner import Contest
 from sonoplane.frames.archive import open_archive
 from sonoplane.models.card import Card
 from sonoplane.models.registry import build, network_spec
@@ -45,6 +45,9 @@ __all__ = ["FAST", "FULL", "Data", "Size", "contest", "prepare", "train_ours", "
 
 CLASSES = classes_of("liver-sweep")
 ROUNDS = 3
+
+Work = Callable[[], int]
+"""Trains for a turn; returns how many clips it saw."""
 
 #: What is learned and how, as the plain script has it.
 SAME = TrainingSettings(

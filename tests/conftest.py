@@ -1,6 +1,7 @@
 """What several tests share: real recordings where they are at hand, simulated ones, and a network to try."""
 
 import os
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,9 @@ import pytest
 if TYPE_CHECKING:  # torch and OpenCV load when a test first asks for what needs them
     from sonoplane.models.bundle import Bundle
     from sonoplane.video.phantom import PhantomExam
+
+# Compiled models that tests make do not belong in the user's cache.
+os.environ["SONOPLANE_CACHE"] = tempfile.mkdtemp(prefix="sonoplane-cache-")
 
 # Two test processes share the cores: threads that wait for each other would cost more than they bring.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

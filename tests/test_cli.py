@@ -8,6 +8,7 @@ import pytest
 
 COMMANDS = [
     "predict",
+    "stream",
     "prepare",
     "train",
     "evaluate",

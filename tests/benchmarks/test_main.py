@@ -36,8 +36,19 @@ def toys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_json_is_all_that_stdout_holds(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["toy-one", "--json", "--turns", "3"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert [set(row) for row in rows] == [{"name", "baseline", "ratio", "low", "high", "unit"}]
+    assert [set(row) >= {"name", "baseline", "ratio", "low", "high", "unit"} for row in rows] == [True]
     assert rows[0]["name"] == "toy-one"
+
+
+@pytest.mark.usefixtures("toys")
+def test_a_result_is_kept_beside_those_of_others(tmp_path: Path) -> None:
+    file = tmp_path / "results.json"
+    file.write_text(json.dumps([{"name": "toy-two", "ratio": 7}, {"name": "toy-one", "ratio": 7}]))
+    assert main(["toy-one", "--turns", "1", "--keep", str(file)]) == 0
+    rows = json.loads(file.read_text())
+    assert [row["name"] for row in rows] == ["toy-one", "toy-two"]
+    assert rows[0]["turns"] == 1
+    assert rows[1] == {"name": "toy-two", "ratio": 7}
 
 
 @pytest.mark.usefixtures("toys")

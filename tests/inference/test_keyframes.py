@@ -100,6 +100,17 @@ def test_candidates_do_not_grow_with_the_recording() -> None:
     assert sum(len(held) for held in chooser._candidates.values()) <= 4
 
 
+def test_what_is_known_of_sharpness_stops_growing_and_stays_about_right(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sonoplane.inference.keyframes._MOST_REMEMBERED", 64)
+    chooser = KeyFrameChooser(CLASSES, CLASSES[1:])
+    for sharp in np.random.default_rng(0).permutation(5000):
+        chooser._remember(float(sharp))
+        assert len(chooser._sharpness_so_far) <= 64
+    assert chooser._rank(2500.0) == pytest.approx(0.5, abs=0.1)
+
+
 @pytest.mark.parametrize("gain", [0.25, 0.5])
 def test_gain_does_not_change_sharpness(gain: float) -> None:
     darker = (SHARP * gain).astype(np.uint8)

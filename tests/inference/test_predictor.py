@@ -53,6 +53,33 @@ def test_frames_are_read_only_a_few_batches_ahead() -> None:
     watching.close()
 
 
+@pytest.mark.parametrize(
+    "way", [Way(), Way(mode="clip", length=4, step=2), Way(mode="clip", length=10)], ids=str
+)
+def test_every_frame_is_read_and_prepared_once(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    prepared: list[int] = []
+    geometry, values = Card.geometry, Card.values
+    monkeypatch.setattr(
+        Card,
+        "geometry",
+        lambda card, image, box=None: prepared.append(int(image[0, 0])) or geometry(card, image, box),
+    )
+    n_valued: list[int] = []
+    monkeypatch.setattr(
+        Card, "values", lambda card, images: n_valued.append(len(images)) or values(card, images)
+    )
+
+    class Clips(Brightness):
+        def __call__(self, inputs: np.ndarray) -> np.ndarray:
+            return super().__call__(inputs.reshape(len(inputs), -1, *CARD.size))
+
+    seen = list(Predictor(CARD, Clips(), way, batch=4).watch(sweep(30, read), BOX))
+    assert len(seen) == 30
+    assert read == prepared == list(range(30))
+    assert sum(n_valued) == 30
+
+
 def test_the_decoding_thread_ends_when_the_caller_stops_early() -> None:
     watching = Predictor(CARD, Brightness(), batch=4).watch(sweep(1000), BOX)
     next(watching)

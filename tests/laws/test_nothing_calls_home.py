@@ -1,11 +1,15 @@
 """No library that we load opens a connection or looks up a name, whatever it was made to report."""
 
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from sonoplane.models.bundle import Bundle
+from tests.inference.test_backends import tiny_bundle
 
 #: Runs a command line in a process that notes every connection and look-up that Python code makes.
 WATCHED = """
@@ -71,3 +75,32 @@ def test_training_opens_no_connection(sweeps: Path, tmp_path: Path) -> None:
         tmp_path, "train", tmp_path / "archive", "--task", "planes", "--out", tmp_path / "b", *size, "--network.name",
         "sononet2d-4", "--training.epochs", "1",
     )  # fmt: skip
+
+
+#: Exports a bundle for both runtimes, and opens it on both.
+OPENED = """
+import sys
+from pathlib import Path
+from sonoplane.inference.backends import open_backend
+from sonoplane.inference.export import export
+from sonoplane.models.bundle import Bundle
+bundle = Bundle.load(Path(sys.argv[1]))
+for name in ("openvino", "onnx"):
+    bundle, _ = export(bundle, name)
+    open_backend(bundle, name)
+"""
+
+
+@pytest.mark.parametrize("name", ["sononet2d-2", "echo3dcnn"])
+def test_no_runtime_leaves_anything_in_the_home_folder(name: str, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    unset = ("ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")
+    kept = {key: value for key, value in os.environ.items() if key not in unset}
+    done = subprocess.run(
+        [sys.executable, "-c", OPENED, tiny_bundle(name, tmp_path / "bundle").folder],
+        env=kept | {"HOME": str(home), "SONOPLANE_CACHE": str(tmp_path / "cache")},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert not [path for path in home.rglob("*") if path.is_file()]

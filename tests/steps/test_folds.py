@@ -244,7 +244,7 @@ def test_the_ensemble_predicts_under_its_own_name(trained: Bundle, sweeps: Path,
         on_done=lambda findings, timeline: seen.append(findings),
     )
     assert (seen[0].bundle.name, seen[0].bundle.sha256) == ("three", trained.sha256)
-    assert seen[0].backend == "torch"
+    assert seen[0].backend == "openvino"
 
 
 def test_too_few_folds_or_patients_are_told_before_any_work(archive: Path, tmp_path: Path) -> None:

@@ -42,6 +42,14 @@ Say what recordings show, and hand over the frames worth seeing.
 
 Example: `sonoplane predict study/ sweep.dcm --bundle liver --out out`
 """,
+    "stream": """
+Say what a live feed shows, frame by frame: a recording at its own pace, a capture device, a network
+address, or raw frames on standard input (-).
+
+Example: `sonoplane stream rtsp://scanner.local/live --bundle liver --record out`
+
+Ctrl-C ends it; what was recorded is then whole. `--json` prints a line of JSON for every frame.
+""",
     "prepare": """
 Turn recordings and their labels into an archive for training.
 
@@ -71,7 +79,7 @@ Measure several networks on the same recordings: which is better, how surely, an
 Example: `sonoplane compare archive --bundle a --bundle b --bundle c --out comparison`
 """,
     "export": """
-Add a form of the network to its bundle that runs without PyTorch, and prove that it answers the
+Make the network a model that other programs run, kept in its bundle, and prove that it answers the
 same.
 
 Example: `sonoplane export liver --to openvino`
@@ -97,7 +105,7 @@ for _name, _help in COMMANDS.items():
 _TRAIN = "Run `pip install 'sonoplane[train]'`."
 #: What is not in the plain install, and how to get it.
 _EXTRAS = dict.fromkeys(
-    ("torch", "pytorch_lightning", "onnx", "onnxscript", "numba", "matplotlib", "tensorboardX"), _TRAIN
+    ("torch", "pytorch_lightning", "onnxscript", "numba", "matplotlib", "tensorboardX"), _TRAIN
 )
 
 

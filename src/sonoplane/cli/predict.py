@@ -46,7 +46,7 @@ def predict(
         How a network that sees several frames at once is run: a clip for every frame, or one pass over all of them;
         if not given, as it was trained. Networks of single frames answer the same in both.
     backend
-        What runs the network; `auto` takes the exported model where the bundle has one.
+        What runs the network; `auto` takes OpenVINO where it can answer, which is the fastest on a processor.
     logits
         Also write the raw logits, to `logits.csv`.
     """

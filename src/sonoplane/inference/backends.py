@@ -1,16 +1,30 @@
 """One interface for whatever runs the network: OpenVINO, ONNX Runtime or PyTorch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Literal, Protocol, TypeAlias, get_args, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32
 
 from sonoplane.errors import BundleError, MissingExtra, SonoplaneError, UsageError
+from sonoplane.inference import onnx_runtime, openvino_runtime
 from sonoplane.inference.ensembles import mean_answer
+from sonoplane.inference.exports import (
+    Exported,
+    Precision,
+    Runtime,
+    int8_pieces,
+    is_proven_in_bf16,
+    usable,
+    whole_model,
+)
+from sonoplane.inference.graph import piece_frames
+from sonoplane.inference.layers import is_chain, layers_of, lost
+from sonoplane.inference.onnx_runtime import Onnx
+from sonoplane.inference.openvino_runtime import DenseOpenVino, OpenVino, has_bf16
 from sonoplane.inference.settings import RunSettings
+from sonoplane.inference.torch_runtime import Torch
 from sonoplane.inference.ways import Way, run_of, way_of
 from sonoplane.models.bundle import Bundle
 
@@ -25,11 +39,9 @@ __all__ = [
     "Inputs",
     "Logits",
     "open_backend",
-    "open_exported",
 ]
 
 BackendChoice: TypeAlias = Literal["auto", "openvino", "onnx", "torch"]
-Form: TypeAlias = Literal["openvino", "onnx"]
 Inputs: TypeAlias = Float32[np.ndarray, "batch channel height width"]
 """What the card made of frames."""
 Clips: TypeAlias = Float32[np.ndarray, "batch channel time height width"]
@@ -37,9 +49,6 @@ Clips: TypeAlias = Float32[np.ndarray, "batch channel time height width"]
 Logits: TypeAlias = Float32[np.ndarray, "batch classes"]
 Answered: TypeAlias = Float32[np.ndarray, "answered classes"]
 """Logits of as many frames as could be answered by now."""
-
-#: The file of each exported form.
-_MODELS: dict[Form, str] = {"openvino": "model.xml", "onnx": "model.onnx"}
 
 
 @runtime_checkable
@@ -84,7 +93,7 @@ class EnsembleBackend:
     def __init__(self, members: Sequence[Backend]) -> None:
         self.members = tuple(members)
         self.name: str = self.members[0].name
-        self.precision: str = self.members[0].precision
+        self.precision: str = " and ".join(dict.fromkeys(member.precision for member in self.members))
 
     def __call__(self, inputs: Inputs | Clips) -> Logits:
         """Logits of the mean, of a batch of frames, or of clips."""
@@ -96,175 +105,165 @@ def open_backend(
 ) -> Backend:
     """Make the bundle's network ready on the backend of choice; settings are the bundle's, if none are given.
 
-    `auto` takes the exported model where the bundle has one that goes through time as the settings want it, since it is
-    the fastest, else PyTorch; of an ensemble it takes one for all members. Exported models answer clips of one length
-    as a whole.
+    OpenVINO and ONNX Runtime take the exported model, where the bundle has one that answers as the settings want it;
+    the graphs of SonoNets and SmallNet are else written from the bundle's weights. `auto` takes OpenVINO where it can
+    answer, since it is the fastest on a processor, then ONNX Runtime, then PyTorch; of an ensemble it takes one for all
+    members. A precision that is left open is the fastest that was proven on real frames for this bundle, or for every
+    member, in this mode.
 
     Raises:
         BundleError: the bundle holds no model of that form.
         MissingExtra: the backend is not installed.
-        UsageError: the backend cannot compute in that precision, or does not answer in that mode; clips are too short
-            for the network.
+        UsageError: the bundle, the backend or the processor has no such precision, or does not answer in that mode;
+            clips are too short for the network.
     """
     settings = run_of(bundle) if settings is None else settings
     way = way_of(bundle.spec, settings)
     if bundle.members:
-        if choice == "auto":
-            best = {_best(member, way) for member in bundle.members}
-            choice = best.pop() if len(best) == 1 else "torch"
-        return EnsembleBackend([open_backend(member, choice, settings) for member in bundle.members])
+        return _open_ensemble(bundle.members, choice, way, settings)
     if choice == "auto":
-        choice = _best(bundle, way)
-    if settings.precision != "float32" and choice != "openvino":
+        choice = _best(bundle, way, settings)
+    precision = _precision(bundle, choice, way, settings)
+    settings = settings.model_copy(update={"precision": precision})
+    if choice == "torch":
+        return Torch(bundle, settings, way)
+    if precision == "int8":
+        return _int8(bundle, way, settings)
+    if exported := whole_model(bundle, choice, way):
+        model = bundle.folder / exported.files[0]
+        return OpenVino(model, settings) if choice == "openvino" else Onnx(model, settings)
+    return _written(bundle, choice, settings, way)
+
+
+def _open_ensemble(
+    members: Sequence[Bundle], choice: BackendChoice, way: Way, settings: RunSettings
+) -> EnsembleBackend:
+    """All members on one backend, in one precision."""
+    if settings.precision == "auto":
+        proven = [_proven(member, way, settings) for member in members]
+        fastest: Precision = next(
+            (one for one in proven[0] if all(one in each for each in proven)), "float32"
+        )
+        settings = settings.model_copy(
+            update={"precision": fastest if choice in ("auto", "openvino") else "float32"}
+        )
+    if choice == "auto":
+        best = {_best(member, way, settings) for member in members}
+        choice = best.pop() if len(best) == 1 else "torch"
+    return EnsembleBackend([open_backend(member, choice, settings) for member in members])
+
+
+def _written(bundle: Bundle, runtime: Runtime, settings: RunSettings, way: Way) -> Backend:
+    """The network as a graph that is written from the bundle's weights."""
+    if not is_chain(bundle.spec):
+        raise _misfit(bundle, runtime, way)
+    layers = layers_of(bundle.spec, bundle.weights())
+    if way.mode == "clip" and way.length <= lost(layers):
+        raise UsageError(
+            f"'{bundle.spec.name}' cannot answer clips of {way.length} frames.",
+            advice=f"Give a --run.clip-length of {lost(layers) + 1} or more.",
+        )
+    n_frames = settings.piece or piece_frames(layers, bundle.card.size)
+    make = openvino_runtime.from_layers if runtime == "openvino" else onnx_runtime.from_layers
+    return make(layers, bundle.card.size, settings, way, n_frames)
+
+
+def _int8(bundle: Bundle, way: Way, settings: RunSettings) -> Backend:
+    """The exported int8 model; of a run in pieces, those with an end of it are answered in float32."""
+    if exported := _int8_model(bundle, way, settings):
+        model = bundle.folder / exported.files[0]
+        if way.mode != "dense":
+            return OpenVino(model, settings)
+        layers = layers_of(bundle.spec, bundle.weights())
+        return DenseOpenVino(layers, bundle.card.size, settings, exported.n_frames, model)
+    words = ["--precision int8", "--calibrate ARCHIVE"]
+    if way.mode == "dense":
+        words.insert(0, "--form stream" if settings.piece == 1 and bundle.spec.causal else "--form dense")
+        words += [f"--piece {settings.piece}"] * (settings.piece > 0 and "--form dense" in words)
+    raise UsageError(
+        f"Bundle '{bundle.name}' holds no int8 model that answers {_asked(way)}.",
+        advice=f"Export one first: `sonoplane export BUNDLE --to openvino {' '.join(words)}`, or say"
+        " `--run.precision float32`.",
+    )
+
+
+def _precision(
+    bundle: Bundle, choice: Literal["openvino", "onnx", "torch"], way: Way, settings: RunSettings
+) -> Precision:
+    """What the settings say, else the fastest that an export has proven and this processor has."""
+    wished = settings.precision
+    if choice != "openvino" and wished not in ("auto", "float32"):
         raise UsageError(
             f"Backend '{choice}' computes in float32 only.",
-            advice=f"For {settings.precision}, export the bundle and take `--backend openvino`.",
+            advice=f"For {wished}, take `--backend openvino`; else say `--run.precision float32`.",
         )
-    if choice == "torch":
-        return _Torch(bundle, settings, way)
-    return open_exported(_exported(bundle, choice, way), choice, settings)
+    if wished == "bf16" and not has_bf16():
+        raise UsageError(
+            "This processor does not compute in bf16.",
+            advice="Say `--run.precision float32`, or export the bundle in int8.",
+        )
+    if wished != "auto":
+        return wished
+    return _proven(bundle, way, settings)[0] if choice == "openvino" else "float32"
 
 
-def open_exported(model: Path, form: Form, settings: RunSettings | None = None) -> Backend:
-    """Make an exported model ready.
+def _proven(bundle: Bundle, way: Way, settings: RunSettings) -> list[Precision]:
+    """What may be taken on OpenVINO without being asked for, the fastest first."""
+    coarse = _int8_model(bundle, way, settings)
+    proven: list[Precision] = ["int8"] if coarse and coarse.is_well_proven else []
+    proven += ["bf16"] if is_proven_in_bf16(bundle, way) and has_bf16() else []
+    return [*proven, "float32"]
 
-    Raises:
-        MissingExtra: its runtime is not installed.
-    """
-    return _RUNTIMES[form](model, settings or RunSettings())
+
+def _int8_model(bundle: Bundle, way: Way, settings: RunSettings) -> Exported | None:
+    if way.mode == "dense":
+        return int8_pieces(bundle, settings.piece)
+    return whole_model(bundle, "openvino", way, int8=True)
 
 
-def _best(bundle: Bundle, way: Way) -> Literal["openvino", "onnx", "torch"]:
-    if _misfit(bundle, "openvino", way) is None:
+def _best(bundle: Bundle, way: Way, settings: RunSettings) -> Literal["openvino", "onnx", "torch"]:
+    if is_chain(bundle.spec) or whole_model(bundle, "openvino", way):
         return "openvino"
-    if _misfit(bundle, "onnx", way) is None and find_spec("onnxruntime"):
+    coarse = _int8_model(bundle, way, settings)
+    if coarse and (settings.precision == "int8" or (settings.precision == "auto" and coarse.is_well_proven)):
+        return "openvino"
+    if whole_model(bundle, "onnx", way) and find_spec("onnxruntime"):
         return "onnx"
     if find_spec("torch"):
         return "torch"
-    exported = [form for form in _MODELS if bundle.file(_MODELS[form])]
-    if exported:
-        raise _misfit(bundle, exported[0], way) or MissingExtra(
-            "ONNX Runtime is not installed.", advice="Run `pip install sonoplane[onnx]`."
-        )
+    for runtime in get_args(Runtime):
+        if _any(bundle, runtime):
+            raise _misfit(bundle, runtime, way)
     raise BundleError(
-        f"Bundle '{bundle.name}' holds no exported model, and PyTorch is not installed to run its weights.",
+        f"Bundle '{bundle.name}' holds no exported model in float32, and PyTorch is not installed to run its weights.",
         advice="Export it where sonoplane[train] is installed: `sonoplane export BUNDLE --to openvino`.",
     )
 
 
-def _exported(bundle: Bundle, form: Form, way: Way) -> Path:
-    misfit = _misfit(bundle, form, way)
-    if misfit:
-        raise misfit
-    return bundle.folder / _MODELS[form]
-
-
-def _misfit(bundle: Bundle, form: Form, way: Way) -> SonoplaneError | None:
-    """Why the exported model cannot answer in this way; None where it can."""
-    if bundle.file(_MODELS[form]) is None:
+def _misfit(bundle: Bundle, runtime: Runtime, way: Way) -> SonoplaneError:
+    """Why no exported model of a network that answers clips as a whole can answer in this way."""
+    found = _any(bundle, runtime)
+    if found is None:
         return BundleError(
-            f"Bundle '{bundle.name}' holds no {form} model.",
-            advice=f"Export one first: `sonoplane export BUNDLE --to {form}`.",
+            f"Bundle '{bundle.name}' holds no {runtime} model.",
+            advice=f"Export one first: `sonoplane export BUNDLE --to {runtime}`.",
         )
-    length = bundle.exports.get(form, {}).get("clip_length")
-    if way.mode == "frame" or (way.mode == "clip" and length == way.length):
-        return None
-    asked = "in one dense pass" if way.mode == "dense" else f"from clips of {way.length} frames"
+    if found.form == way.mode and found.n_frames == way.length:
+        return MissingExtra("ONNX Runtime is not installed.", advice="Run `pip install sonoplane[onnx]`.")
     return UsageError(
-        f"The {form} model of bundle '{bundle.name}' answers clips of {length} frames, not each frame {asked}.",
-        advice=f"Say `--mode clip --run.clip-length {length}`, or `--backend torch` where sonoplane[train] is"
-        " installed.",
+        f"The {runtime} model of bundle '{bundle.name}' answers clips of {found.n_frames} frames, not"
+        f" {_asked(way)}.",
+        advice=f"Say `--mode clip --run.clip-length {found.n_frames}`, or `--backend torch` where"
+        " sonoplane[train] is installed.",
     )
 
 
-class _OpenVino:
-    name = "openvino"
-
-    def __init__(self, model: Path, settings: RunSettings) -> None:
-        import openvino
-
-        hints: dict[str, object] = {
-            "INFERENCE_PRECISION_HINT": {"float32": "f32", "bf16": "bf16"}[settings.precision],
-            "PERFORMANCE_HINT": "LATENCY",
-        }
-        if settings.threads:
-            hints["INFERENCE_NUM_THREADS"] = settings.threads
-        core = openvino.Core()
-        self.precision: str = settings.precision
-        self._request = core.compile_model(core.read_model(model), "CPU", hints).create_infer_request()
-
-    def __call__(self, inputs: Inputs | Clips) -> Logits:
-        return np.array(self._request.infer([inputs], share_inputs=True)[0])
+def _any(bundle: Bundle, runtime: Runtime) -> Exported | None:
+    """An exported model of that runtime in float32, whatever it answers."""
+    return next((one for one in usable(bundle, runtime) if one.precision == "float32"), None)
 
 
-class _OnnxRuntime:
-    name = "onnx"
-    precision = "float32"
-
-    def __init__(self, model: Path, settings: RunSettings) -> None:
-        if not find_spec("onnxruntime"):
-            raise MissingExtra("ONNX Runtime is not installed.", advice="Run `pip install sonoplane[onnx]`.")
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = settings.threads
-        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        self._input = self._session.get_inputs()[0].name
-
-    def __call__(self, inputs: Inputs | Clips) -> Logits:
-        return np.asarray(self._session.run(None, {self._input: inputs})[0])
-
-
-class _Torch:
-    name = "torch"
-    precision = "float32"
-
-    def __init__(self, bundle: Bundle, settings: RunSettings, way: Way) -> None:
-        if not find_spec("torch"):
-            raise MissingExtra("PyTorch is not installed.", advice="Run `pip install sonoplane[train]`.")
-        import torch
-
-        from sonoplane.models.registry import load_network
-
-        if settings.threads:
-            torch.set_num_threads(settings.threads)
-        torch.backends.cudnn.allow_tf32 = False  # float32 is what it says
-        network: Any = load_network(bundle)
-        if way.mode == "clip" and way.length < network.min_frames:
-            raise UsageError(
-                f"'{bundle.spec.name}' cannot answer clips of {way.length} frames.",
-                advice=f"Give a --run.clip-length of {network.min_frames} or more.",
-            )
-        self.min_frames: int = network.min_frames
-        self._torch = torch
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self._layout = torch.channels_last_3d if network.takes_clips else torch.channels_last
-        self._network = network.to(self._device).to(memory_format=self._layout)
-
-    def __call__(self, inputs: Inputs | Clips) -> Logits:
-        with self._torch.inference_mode():
-            return self._array(self._network(self._tensor(inputs)))
-
-    def dense(self) -> DenseAnswer:
-        state = None
-
-        def answer(inputs: Inputs, *, last: bool) -> Answered:
-            nonlocal state
-            with self._torch.inference_mode():
-                run = self._tensor(np.moveaxis(inputs, 0, 1)[None])
-                logits, state = self._network.dense_chunk(run, state, last=last)
-                return self._array(logits[0])
-
-        return answer
-
-    def _tensor(self, inputs: Inputs | Clips) -> Any:
-        return self._torch.from_numpy(inputs).to(self._device, memory_format=self._layout)
-
-    def _array(self, logits: Any) -> Answered:
-        return np.asarray(logits.float().cpu().numpy())
-
-
-_RUNTIMES: dict[str, Callable[[Path, RunSettings], Backend]] = {
-    "openvino": _OpenVino,
-    "onnx": _OnnxRuntime,
-}
+def _asked(way: Way) -> str:
+    if way.mode == "dense":
+        return "each frame in one dense pass"
+    return "each frame" if way.mode == "frame" else f"each frame from clips of {way.length} frames"

@@ -24,10 +24,21 @@ class RunSettings(BaseModel):
     """From one frame that the network sees together with others to the next; a bundle brings its own, too."""
     batch: int = Field(default=8, ge=1)
     """Frames, or clips, that go through the network together."""
+    piece: int = Field(default=0, ge=0)
+    """Frames of a piece in which a dense pass goes through a recording; 0: as many as fit well. A live stream has 1.
+    It changes speed and memory, and no answer but in int8, where another length is another model."""
     threads: int = Field(default=0, ge=0)
     """Processor threads for the network; 0 leaves it to the backend."""
-    precision: Literal["float32", "bf16"] = "float32"
-    """Arithmetic of the network; bf16 is for OpenVINO on processors that have it."""
+    precision: Literal["auto", "float32", "bf16", "int8"] = "auto"
+    """Arithmetic of the network, on OpenVINO; the findings name it. `auto`: the fastest that `sonoplane export` has
+    proven for this bundle and this mode on 100 real frames or more, else float32. bf16 is for processors that have it;
+    int8 needs an export.
+    """
+
+    @property
+    def arithmetic(self) -> Literal["float32", "bf16", "int8"]:
+        """The precision, float32 where nothing else was settled."""
+        return "float32" if self.precision == "auto" else self.precision
 
 
 class FindingsSettings(BaseModel):

@@ -164,7 +164,7 @@ def save_bundle(
     An existing folder is replaced only where it is a bundle, holds nothing else, and `overwrite` is given.
     """
     check_place(folder, name=name, version=version, overwrite=overwrite)
-    kept = {key: np.array(value) for key, value in weights.items() if not key.endswith(COUNTER)}
+    kept = {key: np.array(value, order="C") for key, value in weights.items() if not key.endswith(COUNTER)}
     check_fit(weight_shapes(spec), kept)
     if len(card.classes) != spec.n_classes:
         raise UsageError(
@@ -197,18 +197,19 @@ def add_files(
     """
     table = parse_index(read_index(bundle.folder))
     _check_names(files, {WEIGHTS, CARD, INDEX, *table.get("members", {})})
-    for name, source in files.items():
-        fresh = bundle.folder / f".{name}.{secrets.token_hex(4)}"
-        try:
-            put(source, fresh)
-            table["files"][name] = sha256_of(fresh)
-            fresh.replace(bundle.folder / name)
-        finally:
-            fresh.unlink(missing_ok=True)
     table["exports"] |= plain(exports or {})
-    fresh = bundle.folder / f".{INDEX}.{secrets.token_hex(4)}"
-    fresh.write_bytes(json_bytes(table))
-    fresh.replace(bundle.folder / INDEX)
+    tag = secrets.token_hex(4)
+    fresh = {name: bundle.folder / f".{name}.{tag}" for name in (*files, INDEX)}
+    try:
+        for name, source in files.items():
+            put(source, fresh[name])
+            table["files"][name] = sha256_of(fresh[name])
+        put(json_bytes(table), fresh[INDEX])
+        for name, path in fresh.items():
+            path.replace(bundle.folder / name)
+    finally:
+        for path in fresh.values():
+            path.unlink(missing_ok=True)
     return Bundle.load(bundle.folder)
 
 

@@ -11,7 +11,8 @@ from sonoplane.models.bundle import Bundle
 from sonoplane.models.card import Card
 from sonoplane.records import Box, Facts, Frame, Region, Timeline
 from sonoplane.steps.recipe import Recipe
-from sonoplane.steps.watching import Shown, Watched, watch
+from sonoplane.steps.telling import Shown
+from sonoplane.steps.watching import Watched, watch
 
 __all__ = ["check_input_fits", "timeline_of", "watch_archived"]
 

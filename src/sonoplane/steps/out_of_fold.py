@@ -47,7 +47,7 @@ def answer_fold(bundle: Bundle, store: Archive, names: Sequence[str], path: Path
     """Answer every frame of recordings that the bundle never saw, on the way that `predict` takes, into a file."""
     recipe = layered(bundle.recipe)
     recipe = recipe.model_copy(update={"run": recipe.run.model_copy(update={"precision": "float32"})})
-    backend = open_backend(bundle, "torch", recipe.run)
+    backend = open_backend(bundle, settings=recipe.run)
     lengths = [store.entry(name).n_frames for name in names]
     timelines = []
     with progress("answer the held-out fold", "frames", sum(lengths)) as tell:

@@ -22,7 +22,8 @@ from sonoplane.report.folder import Failure, IndexEntry, write_index, write_repo
 from sonoplane.steps.failures import failure_of
 from sonoplane.steps.progress import progress, say
 from sonoplane.steps.recipe import Recipe
-from sonoplane.steps.watching import Shown, watch
+from sonoplane.steps.telling import Shown
+from sonoplane.steps.watching import watch
 from sonoplane.video.digest import content_digest
 from sonoplane.video.discovery import Found, find_recordings
 from sonoplane.video.opening import open_recording

@@ -1,8 +1,7 @@
 """From cleaned frames to findings: the one way that a source file and a recording of an archive both take."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
 
 from sonoplane.errors import DamagedRecording
 from sonoplane.inference.backends import Backend
@@ -10,30 +9,15 @@ from sonoplane.inference.keyframes import KeyFrameChooser
 from sonoplane.inference.predictor import Predictor
 from sonoplane.inference.smoothing import assumed_rate, smooth
 from sonoplane.inference.smoothing_transitions import transitions_of
-from sonoplane.inference.timeline import TimelineBuilder, recording_answer, segments
-from sonoplane.inference.ways import Way, way_of
+from sonoplane.inference.timeline import TimelineBuilder
+from sonoplane.inference.ways import way_of
 from sonoplane.metrics.calibration_record import Calibration
 from sonoplane.models.bundle import Bundle
-from sonoplane.records import Box, Facts, Findings, Frame, Region, Timeline
+from sonoplane.records import Box, Findings, Frame, Timeline
 from sonoplane.steps.recipe import Recipe
+from sonoplane.steps.telling import Shown, findings_of
 
-__all__ = ["Shown", "Watched", "watch"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Shown:
-    """A recording whose frames were cleaned: what is known of it besides them."""
-
-    recording: str
-    fps: float | None
-    height: int
-    width: int
-    """Of the source's frames."""
-    region: Region
-    """Of the ultrasound in the frames that are watched."""
-    facts: Facts = field(default_factory=Facts)
-    warnings: tuple[str, ...] = ()
-    source_sha256: str | None = None
+__all__ = ["Watched", "watch"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,50 +73,7 @@ def watch(
     notes += filter(
         None, [seen_by.shortage(raw.n_frames), assumed_rate(shown.fps, recipe.smoothing, transitions)]
     )
-    runs = segments(timeline)
-    answer = recording_answer(
-        timeline,
-        leave_out=None if recipe.findings.background_is_a_view else card.background,
-        calibration=calibration,
-        precision=recipe.findings.precision,
-        cautious=recipe.findings.cautious,
-    )
-    keyframes = tuple(
-        replace(k, probability=float(timeline.probabilities[k.frame, card.classes.index(k.label)]))
-        for k in chooser.choose(runs)
-    )
-    found = tuple(plane for plane in card.protocol if any(k.label == plane for k in keyframes))
-    findings = Findings(
-        recording=shown.recording,
-        n_frames=timeline.n_frames,
-        fps=shown.fps,
-        classes=card.classes,
-        background=card.background,
-        label=answer.label,
-        probability=answer.probability,
-        segments=runs,
-        keyframes=keyframes,
-        found=found,
-        missing=tuple(plane for plane in card.protocol if plane not in found),
-        height=shown.height,
-        width=shown.width,
-        region=shown.region,
-        facts=shown.facts,
-        warnings=(*shown.warnings, *warned(), *notes, *answer.notes),
-        bundle=bundle.name_record,
-        backend=backend.name,
-        precision=backend.precision,
-        settings=_in_force(recipe, way),
-        source_sha256=shown.source_sha256,
+    findings = findings_of(
+        shown, timeline, chooser, bundle=bundle, backend=backend, recipe=recipe, notes=(*warned(), *notes)
     )
     return Watched(findings=findings, timeline=timeline, raw=raw)
-
-
-def _in_force(recipe: Recipe, way: Way) -> dict[str, Any]:
-    """The settings that the findings hang on; those of clips only where the network sees any."""
-    settings = recipe.model_dump(include={"region", "run", "smoothing", "findings", "keyframes"})
-    settings["run"]["mode"] = way.mode
-    if way.mode == "frame":
-        for name in ("mode", "clip_length", "clip_step"):
-            del settings["run"][name]
-    return settings

@@ -1,0 +1,219 @@
+"""OpenVINO runs the network: from an exported model, or from graphs that are written from the bundle's weights."""
+
+from collections.abc import Callable, Sequence
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sonoplane.inference.graph import Piece, clip_graph, frame_graph, piece_graph
+from sonoplane.inference.layers import Layer
+from sonoplane.inference.layers import lost as lost_by
+from sonoplane.inference.openvino_cache import compiled
+from sonoplane.inference.pieces import Answered, Engine, Inputs, PieceAnswer, Pieces, laid_out
+from sonoplane.inference.settings import RunSettings
+from sonoplane.inference.silent import new_core
+from sonoplane.inference.ways import Way
+
+if TYPE_CHECKING:
+    import openvino
+
+__all__ = ["BETWEEN_ENDS", "DenseOpenVino", "OpenVino", "engines", "from_layers", "has_bf16", "stateful"]
+
+#: Start and length that a piece between the ends of a run is given: as if it had begun long ago, and never ended.
+BETWEEN_ENDS = (2**29, 2**30)
+
+#: What OpenVINO calls the arithmetic; of an int8 model, that of the layers which were left in float32.
+_PRECISIONS = {"float32": "f32", "bf16": "bf16", "int8": "f32"}
+
+
+class OpenVino:
+    """A model that answers a batch of frames, or of clips."""
+
+    name = "openvino"
+
+    def __init__(self, model: Path | bytes, settings: RunSettings) -> None:
+        self.precision: str = settings.arithmetic
+        self._request = _compiled(model, settings).create_infer_request()
+
+    def __call__(self, inputs: np.ndarray) -> np.ndarray:
+        """Logits of a batch."""
+        return np.array(self._request.infer([inputs], share_inputs=True)[0])
+
+
+class DenseOpenVino:
+    """A network that answers all frames of a run, piece by piece; what it remembers stays inside the model.
+
+    `middle` is a model for pieces that hold no end of the run, such as one in int8: few pieces hold one.
+    """
+
+    name = "openvino"
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        size: tuple[int, int],
+        settings: RunSettings,
+        n_frames: int,
+        middle: Path | None = None,
+    ) -> None:
+        self.precision: str = settings.arithmetic
+        self.min_frames = lost_by(tuple(layers)) + 1
+        self._pieces = _Compiled(layers, size, settings, n_frames, middle)
+        if settings.piece == 1:  # live: a stream must not wait in its first frames
+            self._pieces.make_ready()
+
+    def __call__(self, inputs: np.ndarray) -> np.ndarray:
+        """It answers runs only."""
+        raise NotImplementedError("a dense backend is asked through `dense`")
+
+    def dense(self) -> PieceAnswer:
+        """Begin a run."""
+        return PieceAnswer(Pieces(piece=self._pieces.ends, engine=self._pieces.engine))
+
+
+def from_layers(
+    layers: Sequence[Layer], size: tuple[int, int], settings: RunSettings, way: Way, n_frames: int
+) -> OpenVino | DenseOpenVino:
+    """A chain of layers, ready to answer in this way."""
+    if way.mode == "dense":
+        return DenseOpenVino(layers, size, settings, n_frames)
+    graph = frame_graph(layers, size) if way.mode == "frame" else clip_graph(layers, size, way.length)
+    return OpenVino(graph.SerializeToString(), settings)
+
+
+class _Compiled:
+    """The two forms of a piece, each made ready when it is first needed."""
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        size: tuple[int, int],
+        settings: RunSettings,
+        n_frames: int,
+        middle: Path | None,
+    ) -> None:
+        self._make = layers, size, n_frames
+        self._middle = middle
+        self._settings = settings
+        self._ready: dict[bool, openvino.CompiledModel] = {}
+
+    @cached_property
+    def ends(self) -> Piece:
+        """The piece that may hold an end of the run."""
+        layers, size, n_frames = self._make
+        return piece_graph(layers, size, n_frames, ends=True)
+
+    def make_ready(self) -> None:
+        """Compile every form that a run can ask for; a causal network's pieces of one frame have no ends."""
+        for ends in (True, False) if self.ends.before or self.ends.delay else (False,):
+            self._model(ends=ends)
+
+    def engine(self) -> "_Engine":
+        """What runs one run."""
+        return _Engine(self)
+
+    def request(self, *, ends: bool) -> "openvino.InferRequest":
+        """A request of its own for one run."""
+        return self._model(ends=ends).create_infer_request()
+
+    def _model(self, *, ends: bool) -> "openvino.CompiledModel":
+        if ends not in self._ready:
+            self._ready[ends] = _compiled(self._source(ends=ends), self._settings)
+        return self._ready[ends]
+
+    def _source(self, *, ends: bool) -> Path | Piece:
+        if self._middle and not ends:
+            return self._middle
+        layers, size, n_frames = self._make
+        return self.ends if ends else piece_graph(layers, size, n_frames, ends=False)
+
+
+class _Engine:
+    """One run; what is remembered moves over when the form of the piece changes."""
+
+    def __init__(self, compiled: _Compiled) -> None:
+        self._compiled = compiled
+        self._requests: dict[bool, openvino.InferRequest] = {}
+        self._form: bool | None = None
+
+    def __call__(self, frames: Inputs, *, ends: tuple[int, int] | None) -> Answered:
+        request = self._request(ends=ends is not None)
+        inputs: dict[str, np.ndarray] = {"frames": laid_out(frames)}
+        if ends is not None:
+            inputs |= {"start": np.array([ends[0]]), "length": np.array([ends[1]])}
+        return np.array(request.infer(inputs, share_inputs=True)[0])
+
+    def _request(self, *, ends: bool) -> "openvino.InferRequest":
+        if ends not in self._requests:
+            self._requests[ends] = self._compiled.request(ends=ends)
+        if self._form not in (None, ends):
+            _move(self._requests[not ends], self._requests[ends])
+        self._form = ends
+        return self._requests[ends]
+
+
+def _move(old: "openvino.InferRequest", new: "openvino.InferRequest") -> None:
+    known = {state.name: state for state in old.query_state()}
+    for state in new.query_state():
+        state.state = known[state.name].state
+
+
+def engines(model: Path, settings: RunSettings) -> Callable[[], Engine]:
+    """Makes what takes one run through an exported model of pieces."""
+    ready = _compiled(model, settings)
+    return lambda: _Exported(ready)
+
+
+class _Exported:
+    """One run through a model that has one form for all pieces."""
+
+    def __init__(self, ready: "openvino.CompiledModel") -> None:
+        self._request = ready.create_infer_request()
+        self._has_ends = any(each.get_any_name() == "start" for each in ready.inputs)
+
+    def __call__(self, frames: Inputs, *, ends: tuple[int, int] | None) -> Answered:
+        start, length = ends or BETWEEN_ENDS
+        inputs = {"frames": laid_out(frames)}
+        if self._has_ends:
+            inputs |= {"start": np.array([start]), "length": np.array([length])}
+        return np.array(self._request.infer(inputs, share_inputs=True)[0])
+
+
+def has_bf16() -> bool:
+    """Whether this processor computes in bf16."""
+    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def stateful(model: "openvino.Model", memory: Sequence[tuple[str, str]]) -> "openvino.Model":
+    """The same model, with what it is given and gives of the past kept inside."""
+    from openvino import passes
+
+    if memory:
+        manager = passes.Manager()
+        manager.register_pass(passes.MakeStateful(dict(memory)))
+        manager.run_passes(model)
+    return model
+
+
+def _compiled(source: Path | bytes | Piece, settings: RunSettings) -> "openvino.CompiledModel":
+    """An IR with its weights beside it, an ONNX graph, or a piece, made ready."""
+    hints: dict[str, object] = {
+        "INFERENCE_PRECISION_HINT": _PRECISIONS[settings.arithmetic],
+        "PERFORMANCE_HINT": "LATENCY",
+    }
+    if settings.threads:
+        hints["INFERENCE_NUM_THREADS"] = settings.threads
+    core = _core()
+    if isinstance(source, Path):
+        content = [path.read_bytes() for path in (source, source.with_suffix(".bin"))]
+        return compiled(core, content, lambda: core.read_model(source), hints)
+    if isinstance(source, bytes):
+        return compiled(core, [source], lambda: core.read_model(source), hints)
+    graph, memory = source.model.SerializeToString(), source.memory
+    content = [graph, repr(memory).encode()]
+    return compiled(core, content, lambda: stateful(core.read_model(graph), memory), hints)
+
+
+_core = cache(new_core)

@@ -1,0 +1,115 @@
+"""A run of frames through a graph that takes it in pieces of one length: the answers of one pass over all of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from sonoplane.inference.graph import Piece
+
+__all__ = ["Engine", "PieceAnswer", "Pieces", "laid_out"]
+
+Inputs: TypeAlias = (
+    Float32[np.ndarray, "batch channel height width"] | UInt8[np.ndarray, "batch height width *color"]
+)
+"""What the card made of frames; for graphs with the card's values inside, the frames themselves."""
+Answered: TypeAlias = Float32[np.ndarray, "answered classes"]
+
+#: The length of a run while nobody knows it: no frame comes so late.
+_UNKNOWN = 2**30
+
+
+class Engine(Protocol):
+    """What runs the pieces of one run, and remembers what goes from one to the next."""
+
+    def __call__(self, frames: Inputs, *, ends: tuple[int, int] | None) -> Answered:
+        """Logits of one piece; `ends` are its start and the run's length, where it may hold an end of the run."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pieces:
+    """A network made ready to answer runs in pieces."""
+
+    piece: Piece
+    engine: Callable[[], Engine] = field(repr=False)
+    """Makes what runs one run."""
+
+
+def laid_out(frames: np.ndarray) -> np.ndarray:
+    """Frames as a piece's graph takes them: network input with its channels first; pixels as they are."""
+    return frames if frames.dtype == np.uint8 else np.ascontiguousarray(frames.swapaxes(0, 1)[None])
+
+
+class PieceAnswer:
+    """One run of frames. It takes frames as they come, and answers them in whole pieces.
+
+    The rows that come back are those of one pass over the run, edges repeated: where score maps lack at the ends, the
+    outermost stand for them.
+    """
+
+    def __init__(self, pieces: Pieces) -> None:
+        self._piece = pieces.piece
+        self._engine = pieces.engine()
+        self._waiting: list[np.ndarray] = []
+        self._n_waiting = 0
+        self._start = 0
+        self._latest: np.ndarray | None = None
+
+    def __call__(self, inputs: Inputs, *, last: bool) -> Answered:
+        """Take the next frames; answer those of whole pieces, with `last` all that are left."""
+        self._shape, self._kind = inputs.shape[1:], inputs.dtype
+        if len(inputs):
+            self._waiting.append(inputs)
+            self._n_waiting += len(inputs)
+        answers = []
+        while self._n_waiting >= self._piece.n_frames:
+            answers.append(self._answer(self._take(), _UNKNOWN))
+        if last:
+            answers += self._rest()
+        return np.concatenate(answers) if answers else np.empty((0, 0), np.float32)
+
+    def _rest(self) -> list[Answered]:
+        """What is left of the run, then nothing but zeros until all is answered."""
+        length = self._start + self._n_waiting
+        rows = []
+        while self._start - self._piece.delay < length - self._piece.lost:
+            rest = self._waiting.copy()
+            missing = self._piece.n_frames - self._n_waiting
+            rest.append(np.zeros((missing, *self._shape), self._kind))
+            self._waiting, self._n_waiting = [], 0
+            rows.append(self._answer(np.concatenate(rest), length))
+        after = self._piece.lost - self._piece.lost // 2
+        if after and self._latest is not None:
+            rows.append(np.repeat(self._latest, after, axis=0))
+        return rows
+
+    def _answer(self, frames: Inputs, length: int) -> Answered:
+        """The rows of one piece that belong to the run."""
+        piece = self._piece
+        at_start = self._start < piece.before
+        at_end = self._start + piece.n_frames > length and piece.delay > 0
+        ends = (self._start, length) if at_start or at_end else None
+        logits = self._engine(frames, ends=ends)
+        first = self._start - piece.delay
+        self._start += piece.n_frames
+        mine = logits[max(0, -first) : max(0, length - piece.lost - first)]
+        if not len(mine):
+            return mine
+        if self._latest is None:
+            mine = np.concatenate([np.repeat(mine[:1], piece.lost // 2, axis=0), mine])
+        self._latest = mine[-1:]
+        return mine
+
+    def _take(self) -> Inputs:
+        """The next whole piece."""
+        n_frames = self._piece.n_frames
+        if len(self._waiting) == 1 and self._n_waiting == n_frames:
+            piece, rest = self._waiting[0], []
+        else:
+            run = np.concatenate(self._waiting)
+            piece, rest = run[:n_frames], [run[n_frames:]] if len(run) > n_frames else []
+        self._waiting, self._n_waiting = rest, self._n_waiting - n_frames
+        return piece
