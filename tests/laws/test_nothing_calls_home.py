@@ -91,7 +91,7 @@ for name in ("openvino", "onnx"):
 """
 
 
-@pytest.mark.parametrize("name", ["sononet2d-2", "echo3dcnn"])
+@pytest.mark.parametrize("name", ["sononet2d-2", pytest.param("echo3dcnn", marks=pytest.mark.slow)])
 def test_no_runtime_leaves_anything_in_the_home_folder(name: str, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
