@@ -37,8 +37,8 @@ BESIDE = """\
 
 Labels and differences are against PyTorch in float32, which answers the same frames in the same mode; peak memory is
 that of `sonoplane predict` in a process of its own, which compiles its model. The networks are not trained: their
-weights are drawn, and the last layer is fitted to the phantom's planes, so that labels change along the recording
-(`benchmarks/drawn.py`).
+weights are drawn; in all but `predict-2d` the last layer is fitted to tell simulated patients apart, so that labels
+change along the recording (`benchmarks/drawn.py`). How well trained networks bear coarse arithmetic they do not tell.
 """
 BOTTOM = """\
 ## Run them

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from sonoplane.cli.words import Json, Recipe, given, print_json, print_line
+from sonoplane.cli.words import Json, Recipe, print_json, print_line, settings_of
 from sonoplane.inference.settings import FindingsSettings, KeyFrameSettings, RunSettings
 from sonoplane.inference.smoothing_settings import SmoothingSettings
 
@@ -60,16 +60,13 @@ def compare(
     from sonoplane.models.bundle import Bundle
     from sonoplane.steps.compare import PAGE
     from sonoplane.steps.compare import compare as measure
-    from sonoplane.steps.recipe import layered, read_recipe
 
     loaded = [Bundle.load(path) for path in bundle]
-    flags = given({"run": run, "smoothing": smoothing, "findings": findings, "keyframes": keyframes})
-    said = read_recipe(recipe) if recipe else {}
-    asked_mode = {"run": {"mode": mode}} if mode else {}
+    flags = {"run": run, "smoothing": smoothing, "findings": findings, "keyframes": keyframes}
     compared = measure(
         archive,
         bundles=loaded,
-        recipes=[layered(one.recipe, said, flags, asked_mode) for one in loaded],
+        recipes=[settings_of(one, recipe, flags, mode) for one in loaded],
         out=out,
         part=split,
         task=task,

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from sonoplane.cli.words import Json, Recipe, given, print_json, print_line
+from sonoplane.cli.words import Json, Recipe, print_json, print_line, settings_of
 from sonoplane.inference.settings import FindingsSettings, KeyFrameSettings, RunSettings
 from sonoplane.inference.smoothing_settings import SmoothingSettings
 
@@ -58,15 +58,10 @@ def evaluate(
     from sonoplane.models.bundle import Bundle
     from sonoplane.steps.evaluate import PAGE
     from sonoplane.steps.evaluate import evaluate as measure
-    from sonoplane.steps.recipe import layered, read_recipe
 
     loaded = Bundle.load(bundle)
-    settings = layered(
-        loaded.recipe,
-        read_recipe(recipe) if recipe else {},
-        given({"run": run, "smoothing": smoothing, "findings": findings, "keyframes": keyframes}),
-        {} if mode == "both" else {"run": {"mode": mode}},
-    )
+    flags = {"run": run, "smoothing": smoothing, "findings": findings, "keyframes": keyframes}
+    settings = settings_of(loaded, recipe, flags, None if mode == "both" else mode)
     evaluated = measure(
         archive,
         bundle=loaded,

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from sonoplane.cli.words import Json, Recipe, fields_of, given, print_json, print_line
+from sonoplane.cli.words import Json, Recipe, fields_of, print_json, print_line, settings_of
 from sonoplane.frames.layouts_settings import LayoutSettings
 from sonoplane.frames.region_settings import RegionSettings
 from sonoplane.inference.settings import FindingsSettings, KeyFrameSettings, RunSettings
@@ -52,7 +52,6 @@ def predict(
     """
     from sonoplane.models.bundle import Bundle
     from sonoplane.steps.predict import predict_all
-    from sonoplane.steps.recipe import layered, read_recipe
 
     loaded = Bundle.load(bundle)
     flags = {
@@ -63,12 +62,7 @@ def predict(
         "findings": findings,
         "keyframes": keyframes,
     }
-    settings = layered(
-        loaded.recipe,
-        read_recipe(recipe) if recipe else {},
-        given(flags),
-        {"run": {"mode": mode}} if mode else {},
-    )
+    settings = settings_of(loaded, recipe, flags, mode)
     predicted = predict_all(
         recordings, bundle=loaded, out=out, recipe=settings, backend=backend, logits=logits
     )

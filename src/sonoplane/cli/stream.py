@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from sonoplane.cli.words import Recipe, given, print_line
+from sonoplane.cli.words import Recipe, print_line, settings_of
 from sonoplane.errors import UsageError
 from sonoplane.frames.layouts_settings import LayoutSettings
 from sonoplane.frames.region_settings import RegionSettings
@@ -87,7 +87,6 @@ def stream(
         `fast` takes a recording, or raw frames, as fast as they can be answered, and drops none.
     """
     from sonoplane.models.bundle import Bundle
-    from sonoplane.steps.recipe import layered, read_recipe
     from sonoplane.steps.stream import open_feed
     from sonoplane.steps.stream import stream as follow
 
@@ -103,12 +102,7 @@ def stream(
         "findings": findings,
         "keyframes": keyframes,
     }
-    settings = layered(
-        loaded.recipe,
-        read_recipe(recipe) if recipe else {},
-        given(flags),
-        {"run": {"mode": mode}} if mode else {},
-    )
+    settings = settings_of(loaded, recipe, flags, mode)
     said = {name: value for name, value in (("pace", pace), ("fps", fps)) if value is not None}
     following = (live or LiveSettings()).model_copy(update=said)
     feed = open_feed(source, bundle=loaded, recipe=settings, backend=backend, live=following, raw=raw_format)

@@ -23,6 +23,7 @@ from sonoplane.inference.graph import piece_frames
 from sonoplane.inference.layers import is_chain, layers_of, lost
 from sonoplane.inference.onnx_runtime import Onnx
 from sonoplane.inference.openvino_runtime import DenseOpenVino, OpenVino, has_bf16
+from sonoplane.inference.pieces import Answered
 from sonoplane.inference.settings import RunSettings
 from sonoplane.inference.torch_runtime import Torch
 from sonoplane.inference.ways import Way, run_of, way_of
@@ -47,8 +48,6 @@ Inputs: TypeAlias = Float32[np.ndarray, "batch channel height width"]
 Clips: TypeAlias = Float32[np.ndarray, "batch channel time height width"]
 """The same, for networks that see several frames at once."""
 Logits: TypeAlias = Float32[np.ndarray, "batch classes"]
-Answered: TypeAlias = Float32[np.ndarray, "answered classes"]
-"""Logits of as many frames as could be answered by now."""
 
 
 @runtime_checkable

@@ -12,8 +12,7 @@ from sonoplane.errors import MissingExtra
 from sonoplane.inference.graph import Piece, clip_graph, frame_graph, piece_graph
 from sonoplane.inference.layers import Layer
 from sonoplane.inference.layers import lost as lost_by
-from sonoplane.inference.openvino_runtime import BETWEEN_ENDS
-from sonoplane.inference.pieces import Answered, Engine, Inputs, PieceAnswer, Pieces, laid_out
+from sonoplane.inference.pieces import BETWEEN_ENDS, Answered, Engine, Inputs, PieceAnswer, Pieces, laid_out
 from sonoplane.inference.settings import RunSettings
 from sonoplane.inference.silent import new_session
 from sonoplane.inference.ways import Way

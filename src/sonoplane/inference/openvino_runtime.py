@@ -11,7 +11,7 @@ from sonoplane.inference.graph import Piece, clip_graph, frame_graph, piece_grap
 from sonoplane.inference.layers import Layer
 from sonoplane.inference.layers import lost as lost_by
 from sonoplane.inference.openvino_cache import compiled
-from sonoplane.inference.pieces import Answered, Engine, Inputs, PieceAnswer, Pieces, laid_out
+from sonoplane.inference.pieces import BETWEEN_ENDS, Answered, Engine, Inputs, PieceAnswer, Pieces, laid_out
 from sonoplane.inference.settings import RunSettings
 from sonoplane.inference.silent import new_core
 from sonoplane.inference.ways import Way
@@ -19,10 +19,7 @@ from sonoplane.inference.ways import Way
 if TYPE_CHECKING:
     import openvino
 
-__all__ = ["BETWEEN_ENDS", "DenseOpenVino", "OpenVino", "engines", "from_layers", "has_bf16", "stateful"]
-
-#: Start and length that a piece between the ends of a run is given: as if it had begun long ago, and never ended.
-BETWEEN_ENDS = (2**29, 2**30)
+__all__ = ["DenseOpenVino", "OpenVino", "engines", "from_layers", "has_bf16", "stateful"]
 
 #: What OpenVINO calls the arithmetic; of an int8 model, that of the layers which were left in float32.
 _PRECISIONS = {"float32": "f32", "bf16": "bf16", "int8": "f32"}

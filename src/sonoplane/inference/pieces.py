@@ -9,7 +9,7 @@ from jaxtyping import Float32, UInt8
 
 from sonoplane.inference.graph import Piece
 
-__all__ = ["Engine", "PieceAnswer", "Pieces", "laid_out"]
+__all__ = ["BETWEEN_ENDS", "Engine", "PieceAnswer", "Pieces", "laid_out"]
 
 Inputs: TypeAlias = (
     Float32[np.ndarray, "batch channel height width"] | UInt8[np.ndarray, "batch height width *color"]
@@ -19,6 +19,8 @@ Answered: TypeAlias = Float32[np.ndarray, "answered classes"]
 
 #: The length of a run while nobody knows it: no frame comes so late.
 _UNKNOWN = 2**30
+#: Start and length that a piece between the ends of a run is given: as if it had begun long ago, and never ended.
+BETWEEN_ENDS = (2**29, _UNKNOWN)
 
 
 class Engine(Protocol):
