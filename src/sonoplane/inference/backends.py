@@ -26,7 +26,7 @@ from sonoplane.inference.openvino_runtime import DenseOpenVino, OpenVino, has_bf
 from sonoplane.inference.pieces import Answered
 from sonoplane.inference.settings import RunSettings
 from sonoplane.inference.torch_runtime import Torch
-from sonoplane.inference.ways import Way, run_of, way_of
+from sonoplane.inference.ways import Way, refuse_short, run_of, way_of
 from sonoplane.models.bundle import Bundle
 
 __all__ = [
@@ -157,11 +157,7 @@ def _written(bundle: Bundle, runtime: Runtime, settings: RunSettings, way: Way) 
     if not is_chain(bundle.spec):
         raise _misfit(bundle, runtime, way)
     layers = layers_of(bundle.spec, bundle.weights())
-    if way.mode == "clip" and way.length <= lost(layers):
-        raise UsageError(
-            f"'{bundle.spec.name}' cannot answer clips of {way.length} frames.",
-            advice=f"Give a --run.clip-length of {lost(layers) + 1} or more.",
-        )
+    refuse_short(bundle.spec.name, way, lost(layers) + 1)
     n_frames = settings.piece or piece_frames(layers, bundle.card.size)
     make = openvino_runtime.from_layers if runtime == "openvino" else onnx_runtime.from_layers
     return make(layers, bundle.card.size, settings, way, n_frames)

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from sonoplane.errors import MissingExtra, UsageError
+from sonoplane.errors import MissingExtra
 from sonoplane.inference.pieces import Answered, Inputs
 from sonoplane.inference.settings import RunSettings
-from sonoplane.inference.ways import Way
+from sonoplane.inference.ways import Way, refuse_short
 from sonoplane.models.bundle import Bundle
 
 __all__ = ["Torch"]
@@ -32,11 +32,7 @@ class Torch:
             torch.set_num_threads(settings.threads)
         torch.backends.cudnn.allow_tf32 = False  # float32 is what it says
         network: Any = load_network(bundle)
-        if way.mode == "clip" and way.length < network.min_frames:
-            raise UsageError(
-                f"'{bundle.spec.name}' cannot answer clips of {way.length} frames.",
-                advice=f"Give a --run.clip-length of {network.min_frames} or more.",
-            )
+        refuse_short(bundle.spec.name, way, network.min_frames)
         self.min_frames: int = network.min_frames
         self._torch = torch
         self._device = torch.device(_device(torch))

@@ -10,7 +10,7 @@ from sonoplane.inference.settings import RunSettings
 from sonoplane.models.bundle import Bundle
 from sonoplane.models.spec import NetworkSpec
 
-__all__ = ["Mode", "Way", "run_of", "way_of"]
+__all__ = ["Mode", "Way", "refuse_short", "run_of", "way_of"]
 
 Mode: TypeAlias = Literal["frame", "clip", "dense"]
 """Each frame by itself; each frame from the clip that ends with it; all frames of a run in one pass."""
@@ -61,6 +61,15 @@ def way_of(spec: NetworkSpec, run: RunSettings) -> Way:
     if mode == "auto":
         mode = "dense" if spec.causal else "clip"
     return Way(mode=mode, length=run.clip_length, step=run.clip_step)
+
+
+def refuse_short(name: str, way: Way, least: int) -> None:
+    """Raise a UsageError where clips are shorter than the network can answer."""
+    if way.mode == "clip" and way.length < least:
+        raise UsageError(
+            f"'{name}' cannot answer clips of {way.length} frames.",
+            advice=f"Give a --run.clip-length of {least} or more.",
+        )
 
 
 def run_of(bundle: Bundle) -> RunSettings:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from sonoplane.errors import UsageError
+from sonoplane.errors import SonoplaneError, UsageError
 from sonoplane.records import Findings, Timeline
 from sonoplane.report import findings_json
 from sonoplane.report.html import report_html
@@ -15,7 +15,7 @@ from sonoplane.report.images import image_names, write_png
 from sonoplane.report.index import Failure, IndexEntry, index_html
 from sonoplane.report.tables import write_failures, write_logits, write_timeline
 
-__all__ = ["Failure", "IndexEntry", "write_index", "write_report"]
+__all__ = ["Failure", "IndexEntry", "listed", "write_index", "write_report"]
 
 
 def write_report(findings: Findings, timeline: Timeline, out: Path, *, logits: bool = False) -> Path:
@@ -39,6 +39,15 @@ def write_report(findings: Findings, timeline: Timeline, out: Path, *, logits: b
         page = report_html(findings, timeline, names)
         (folder / "report.html").write_text(page, encoding="utf-8")
     return out / findings.recording
+
+
+def listed(out: Path) -> dict[str, IndexEntry]:
+    """Every recording whose findings lie in `out`, by the name of its folder."""
+    entries = {}
+    for path in sorted(out.glob("*/findings.json")):
+        with contextlib.suppress(OSError, SonoplaneError):  # not ours to list
+            entries[path.parent.name] = IndexEntry.read(path.parent)
+    return entries
 
 
 def write_index(out: Path, entries: Sequence[IndexEntry], failures: Sequence[Failure]) -> Path:

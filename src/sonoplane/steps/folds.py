@@ -13,7 +13,7 @@ from sonoplane.clips.folds import HELD_OUT, draw_folds, parts_of_fold
 from sonoplane.clips.splits import audit
 from sonoplane.errors import SplitError, UsageError
 from sonoplane.inference.smoothing_transitions import TRANSITIONS, transitions_of
-from sonoplane.inference.ways import way_of
+from sonoplane.inference.ways import refuse_short, way_of
 from sonoplane.models.bundle import Bundle, check_place
 from sonoplane.models.ensemble import save_ensemble
 from sonoplane.steps.learning import fingerprint, learn, learner_of, samples_of
@@ -119,11 +119,7 @@ def _check_recipe(material: Material, folds: Mapping[str, int], n_folds: int, re
     """Raise a UsageError, before any training, where a fold could not be learned or answered after it."""
     learner = learner_of(material, recipe)
     way = way_of(learner.spec, run_as_trained(recipe))
-    if way.mode == "clip" and way.length < learner.network.min_frames:
-        raise UsageError(
-            f"'{learner.spec.name}' cannot answer clips of {way.length} frames.",
-            advice=f"Give a run.clip_length of {learner.network.min_frames} or more.",
-        )
+    refuse_short(learner.spec.name, way, learner.network.min_frames)
     form = form_of(recipe.training, takes_clips=learner.spec.takes_clips)
     for fold in range(1, n_folds + 1):
         parts = parts_of_fold(folds, fold)

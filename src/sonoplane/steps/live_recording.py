@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from sonoplane.errors import SonoplaneError, UsageError
 from sonoplane.records import Findings, Image, Timeline
-from sonoplane.report.folder import Failure, IndexEntry, write_index, write_report
+from sonoplane.report.folder import Failure, listed, write_index, write_report
 from sonoplane.report.tables import write_timeline
 from sonoplane.report.video import VideoFile
 
@@ -100,7 +100,7 @@ class LiveRecording:
         except Exception as error:
             return self.keep(error, timeline)
         try:
-            write_index(self._out, _listed(self._out), _failed(self._out))
+            write_index(self._out, [*listed(self._out).values()], _failed(self._out))
         except Exception as error:
             self.error = self.error or SonoplaneError(
                 f"The recording could not be listed in index.html: {_why(error)}.",
@@ -224,15 +224,6 @@ def _cut_short(error: Exception) -> SonoplaneError:
 
 def _why(error: Exception) -> str:
     return getattr(error, "strerror", None) or type(error).__name__
-
-
-def _listed(out: Path) -> list[IndexEntry]:
-    """All recordings whose findings lie in `out`."""
-    entries = []
-    for path in sorted(out.glob("*/findings.json")):
-        with suppress(OSError, SonoplaneError):  # not ours to list
-            entries.append(IndexEntry.read(path.parent))
-    return entries
 
 
 def _failed(out: Path) -> list[Failure]:

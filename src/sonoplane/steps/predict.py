@@ -1,14 +1,13 @@
 """Say what recordings show, and hand over the frames worth seeing."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence, Set
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sonoplane.errors import SonoplaneError, UsageError
+from sonoplane.errors import UsageError
 from sonoplane.frames.cleaning import clean
 from sonoplane.frames.layout_toml import layout_from
 from sonoplane.inference.backends import Backend, BackendChoice, open_backend
@@ -18,7 +17,7 @@ from sonoplane.inference.smoothing_transitions import transitions_of
 from sonoplane.metrics.calibration_record import Calibration
 from sonoplane.models.bundle import Bundle
 from sonoplane.records import Findings, Recording, Timeline
-from sonoplane.report.folder import Failure, IndexEntry, write_index, write_report
+from sonoplane.report.folder import Failure, IndexEntry, listed, write_index, write_report
 from sonoplane.steps.failures import failure_of
 from sonoplane.steps.progress import progress, say
 from sonoplane.steps.recipe import Recipe
@@ -166,12 +165,11 @@ def predict_all(
                 done.append(IndexEntry.of(findings))
                 on_done(findings, timeline)
     finally:
+        now = {entry.recording for entry in done} | {failure.recording for failure in failures}
         write_index(
             out,
             [
-                *_earlier(
-                    out, {entry.recording for entry in done} | {failure.recording for failure in failures}
-                ),
+                *(entry for name, entry in listed(out).items() if name not in now),
                 *done,
             ],
             failures,
@@ -216,13 +214,3 @@ def _check_out(out: Path) -> None:
             f"'{out.name}' cannot take the results: {error.strerror}.",
             advice="Name another folder with --out.",
         ) from error
-
-
-def _earlier(out: Path, now: Set[str]) -> list[IndexEntry]:
-    """Recordings that earlier runs left in `out`, without those of this run."""
-    entries = []
-    for path in sorted(out.glob("*/findings.json")):
-        if path.parent.name not in now:
-            with suppress(OSError, SonoplaneError):  # not ours to list
-                entries.append(IndexEntry.read(path.parent))
-    return entries
