@@ -13,7 +13,7 @@ from benchmarks.runner import Contest
 from sonoplane.frames.archive import Archive, open_archive
 from sonoplane.frames.archive_writer import create_archive
 from sonoplane.frames.entries import EntryFacts
-from sonoplane.inference.backends import Backend, open_backend
+from sonoplane.inference.backends import BatchBackend, open_backend
 from sonoplane.inference.export import export
 from sonoplane.models.bundle import save_bundle
 from sonoplane.models.card import Card
@@ -63,9 +63,11 @@ def _archive(folder: Path) -> Archive:
     return open_archive(folder)
 
 
-def _network(folder: Path) -> Backend:
+def _network(folder: Path) -> BatchBackend:
     spec = network_spec("sononet2d-16", n_classes=7)
     card = Card(classes=tuple("abcdefg"), size=(HEIGHT, WIDTH))
     weights = weights_of(build(spec, seed=0))
     bundle = save_bundle(folder, name="drawn", version="1", spec=spec, card=card, weights=weights, recipe={})
-    return open_backend(export(bundle, "openvino")[0], "openvino")
+    network = open_backend(export(bundle, "openvino")[0], "openvino")
+    assert isinstance(network, BatchBackend)
+    return network

@@ -21,7 +21,7 @@ SHARED = {
     "name", "baseline", "ratio", "low", "high", "unit", "piece", "turns", "baseline_ms", "ours_ms", "machine"
 }  # fmt: skip
 #: The last word of a fact's name, where it is a unit.
-UNITS = {"mb": "MB", "ms": "ms", "percent": "%"}
+UNITS = {"mb": "MB", "ms": "ms", "percent": "%", "s": "s"}
 
 TOP = """\
 # How fast is it?

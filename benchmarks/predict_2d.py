@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.runner import Contest, Facts
 from sonoplane.frames.cleaning import clean
-from sonoplane.inference.backends import Backend, BackendChoice, open_backend
+from sonoplane.inference.backends import BackendChoice, BatchBackend, open_backend
 from sonoplane.inference.export import export
 from sonoplane.models.bundle import Bundle, save_bundle
 from sonoplane.models.card import Card
@@ -41,6 +41,7 @@ def prepare(folder: Path) -> Contest:
     """One recording: its prepared frames answered by the bare model, its file predicted by ours."""
     path, bundle = _recording(folder / "sweep.mp4"), _bundle(folder / "bundle")
     network, inputs = open_backend(bundle, "openvino", RECIPE.run), _inputs(path, bundle.card)
+    assert isinstance(network, BatchBackend)
     batch = _fastest(network, inputs)
     latest: list[Timeline] = []
 
@@ -86,11 +87,11 @@ def _inputs(path: Path, card: Card) -> np.ndarray:
     return card.values([card.geometry(frame.image, frames.region.box) for frame in frames])
 
 
-def _answer(network: Backend, inputs: np.ndarray, batch: int) -> int:
+def _answer(network: BatchBackend, inputs: np.ndarray, batch: int) -> int:
     return sum(len(network(inputs[start : start + batch])) for start in range(0, len(inputs), batch))
 
 
-def _fastest(network: Backend, inputs: np.ndarray) -> int:
+def _fastest(network: BatchBackend, inputs: np.ndarray) -> int:
     """The batch in which the model answers fastest, as 48 frames tell."""
     seconds = dict.fromkeys(BATCHES, np.inf)
     for _ in range(4):  # the first warms up

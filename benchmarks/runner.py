@@ -44,6 +44,7 @@ NOT_BENCHMARKS = {
     "old_training",
     "page",
     "runner",
+    "stages",
 }
 
 #: Libraries whose versions change the figures.

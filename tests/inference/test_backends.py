@@ -11,6 +11,7 @@ from sonoplane.inference import backends, torch_runtime
 from sonoplane.inference.backends import Backend, BackendChoice, DenseBackend, open_backend
 from sonoplane.inference.export import export
 from sonoplane.inference.passes import begin
+from sonoplane.inference.passes import clips as clips_of
 from sonoplane.inference.settings import RunSettings
 from sonoplane.inference.ways import way_of
 from sonoplane.models.bundle import Bundle, add_files, save_bundle
@@ -171,3 +172,29 @@ def test_a_bundle_says_how_its_network_is_run(tmp_path: Path) -> None:
     strange = tiny_bundle("sononet3d-2", tmp_path / "c", {"colour": 4})
     with pytest.raises(BundleError, match=r"not understood: run\.colour"):
         open_backend(strange)
+
+
+@pytest.mark.parametrize("run", [RunSettings(), RunSettings(threads=1), RunSettings(batch=3)], ids=str)
+def test_recordings_that_go_on_at_the_same_time_each_get_their_own_answers(
+    run: RunSettings, sono: Bundle
+) -> None:
+    run = run.model_copy(update={"clip_length": 6})
+    backend, way = open_backend(sono, "openvino", run), way_of(sono.spec, run)
+    feeds = np.random.default_rng(1).normal(size=(2, 25, 1, 32, 32)).astype(np.float32)
+    alone = [backend(clips_of(np.concatenate([feed[:1].repeat(5, 0), feed]), way)) for feed in feeds]
+
+    going = [begin(backend, way) for _ in feeds]
+    rows: list[list[np.ndarray]] = [[], []]
+    for batch in (slice(0, 1), slice(1, 8), slice(8, 25)):
+        for found, one, feed in zip(rows, going, feeds, strict=True):
+            found.extend(one.go_on(feed[batch]))
+    for found, one, whole in zip(rows, going, alone, strict=True):
+        found.extend(one.end())
+        np.testing.assert_allclose(found, whole, rtol=1e-5, atol=1e-6)
+
+
+def test_in_a_live_feed_no_answer_waits_for_the_next_frame(sono: Bundle) -> None:
+    way = way_of(sono.spec, RunSettings(clip_length=6))
+    going = begin(open_backend(sono, "openvino", RunSettings(clip_length=6)), way, live=True)
+    frames = np.random.default_rng(1).normal(size=(9, 1, 1, 32, 32)).astype(np.float32)
+    assert [len(going.go_on(frame)) for frame in frames] == [1] * 9

@@ -53,6 +53,19 @@ def test_a_repeated_frame_is_the_one_before_it(tmp_path: Path) -> None:
     assert all(np.abs(other - first).mean() < 2 for other in others)
 
 
+def test_a_pause_of_more_than_nine_hours_is_nine_hours_long_in_the_video(tmp_path: Path) -> None:
+    video = VideoFile(tmp_path / "video.mp4", height=64, width=64)
+    day_s, nine_hours_s = 24 * 3600, 9 * 3600
+    for turn, time_s in enumerate([0.0, 0.04, day_s, day_s + 0.04, 3 * day_s, 3 * day_s + 0.04]):
+        video.add(np.full((64, 64), 40 * turn, np.uint8), time_s)
+    video.close()
+    frames = list(open_recording(tmp_path / "video.mp4").frames())
+    first_s, second_s = 0.04 + nine_hours_s, 0.08 + 2 * nine_hours_s
+    expected = [0.0, 0.04, first_s, first_s + 0.04, second_s, second_s + 0.04]
+    assert [frame.time_s for frame in frames] == pytest.approx(expected, abs=1e-3)
+    assert [round(frame.image[0, 0, 0] / 40) for frame in frames] == list(range(6))
+
+
 def test_a_video_whose_writer_was_killed_can_be_played(tmp_path: Path) -> None:
     video = VideoFile(tmp_path / "video.mp4", height=64, width=64)
     draw = np.random.default_rng(0)

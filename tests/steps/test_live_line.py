@@ -1,14 +1,19 @@
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from sonoplane.models.bundle import Bundle
 from sonoplane.records import Frame
 from sonoplane.steps.live_line import LiveLine, ended_by
+from sonoplane.steps.recipe import layered
+from sonoplane.steps.stream import LiveAnswer
 from sonoplane.steps.stream_settings import StreamSettings
 from sonoplane.video.live import LiveFacts
+from tests.steps.live_feeds import ALL, Feed, findings, follow, numbered, rows
 
 
 class Hand:
@@ -111,3 +116,50 @@ def test_what_the_source_raises_is_kept_and_ends_the_line() -> None:
     line = LiveLine(Broken(), StreamSettings(), drop=True, search_frames=8)
     assert len(list(line)) == 1
     assert isinstance(line.failure, ValueError)
+
+
+def test_frames_that_come_too_fast_are_dropped_and_counted(
+    sweep: list[Frame], bundle: Bundle, tmp_path: Path
+) -> None:
+    frames = numbered([frame.image for frame in sweep] * 8)
+    numbers: list[int] = []
+
+    def slow(answer: LiveAnswer) -> None:
+        numbers.append(answer.frame + answer.dropped)
+        time.sleep(0.02)
+
+    _, streamed = follow(
+        Feed(frames, wait_s=0.002),
+        bundle,
+        layered(ALL, {"region": {"first_frames": 8}}),
+        settings=StreamSettings(ahead=2, catch_up_s=0),
+        drop=True,
+        record=tmp_path,
+        on_answer=slow,
+    )
+    assert numbers == sorted(set(numbers))
+    assert numbers[-1] == len(frames) - 1, "the newest is answered"
+    assert streamed.dropped == len(frames) - len(numbers) > 50
+    found = findings(streamed.folder)
+    assert found["frames"] == len(numbers)
+    assert found["fps"] < 20
+    assert any(f"{streamed.dropped} frames" in warning for warning in found["warnings"])
+    assert [row["time_s"] for row in rows(streamed.folder)] == [f"{n / 25:.6f}" for n in numbers]
+
+
+def test_a_network_that_is_too_slow_does_not_try_to_catch_up_for_long(
+    sweep: list[Frame], bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sonoplane.steps.live_line._PATIENCE_S", 0.2)
+    frames = numbered([frame.image for frame in sweep] * 8)
+    recipe = layered(ALL, {"region": {"first_frames": 32}})
+    answers: list[LiveAnswer] = []
+
+    def slow(answer: LiveAnswer) -> None:
+        answers.append(answer)
+        time.sleep(0.05)
+
+    follow(Feed(frames, wait_s=0.01), bundle, recipe, drop=True, on_answer=slow)
+    assert answers[0].dropped == 0
+    assert max(np.diff([answer.dropped for answer in answers])) > 16, "those held are given up"
+    assert answers[-1].latency_ms < 2000

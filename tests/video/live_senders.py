@@ -70,6 +70,25 @@ def mpeg_ts(n: int, **how) -> bytes:
     return buffer.getvalue()
 
 
+def with_sound(n: int, *, seconds: int) -> bytes:
+    """The same with silence beside it, which goes on after the last picture."""
+    buffer, samples = io.BytesIO(), 1152
+    with av.open(buffer, "w", format="mpegts") as container, av.open(io.BytesIO(mpeg_ts(n))) as pictures:
+        stream = container.add_stream_from_template(pictures.streams.video[0])
+        sound = container.add_stream("mp2", rate=48000, layout="mono")
+        for packet in pictures.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                container.mux(packet)
+        for number in range(seconds * 48000 // samples):
+            silence = av.AudioFrame.from_ndarray(
+                np.zeros((1, samples), np.int16), format="s16", layout="mono"
+            )
+            silence.sample_rate, silence.pts = 48000, number * samples
+            container.mux(sound.encode(silence))
+    return buffer.getvalue()
+
+
 def jpegs(n: int) -> list[bytes]:
     return [bytes(packet) for _, packet in coded(n, codec="mjpeg") if packet.size]
 

@@ -31,6 +31,7 @@ from tests.video.live_senders import (
     sending,
     sending_jpegs,
     web_server,
+    with_sound,
 )
 
 QUICK = LiveSettings(connect_s=2, stall_s=0.6, reconnect_s=0.05, longest_wait_s=0.2, give_up_s=0.8)
@@ -191,6 +192,27 @@ def test_a_sender_that_stays_away_is_given_up():
             list(live.frames())
     assert "give_up_s" in caught.value.advice
     assert 4 < len(seen) < 40
+
+
+def test_a_sender_is_given_up_so_long_after_it_was_last_heard():
+    soon = QUICK.model_copy(update={"give_up_s": 0.5})
+    silent = sending(mpeg_ts(30), then_wait_s=2)
+    with web_server(silent, refusing(404)) as (at, seen), no_longer_than(1.9):
+        assert numbers(followed(f"http://{at}/live", soon)) == list(range(30))
+    assert len(seen) == 1, "the silence in which it was lost counts, although frames came out at its end"
+
+
+def test_time_in_which_frames_come_does_not_count_until_a_sender_is_given_up():
+    soon = QUICK.model_copy(update={"give_up_s": 0.3})
+    with web_server(sending_jpegs(jpegs(20), fps=40), sending_jpegs(jpegs(20), fps=40)) as (at, seen):
+        assert len(followed(f"http://{at}/live", soon, most=75)) == 75
+    assert len(seen) >= 4
+
+
+def test_a_sender_whose_pictures_stop_while_its_sound_goes_on_is_lost():
+    port, patient = free_port(), ONCE.model_copy(update={"connect_s": 1})
+    with UdpSender(port, with_sound(20, seconds=6), n=6, fps=1), no_longer_than(4):
+        assert len(followed(f"udp://127.0.0.1:{port}", patient)) > 5
 
 
 def test_the_same_screen_in_another_size_is_scaled_back():

@@ -5,9 +5,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from sonoplane.cli.words import Json, Recipe, print_json, print_line, settings_of
-from sonoplane.inference.settings import FindingsSettings, KeyFrameSettings, RunSettings
-from sonoplane.inference.smoothing_settings import SmoothingSettings
+from sonoplane.cli.flags import Answering, Backend, Split, Timelines, settings_of
+from sonoplane.cli.words import Json, Recipe, print_json, print_line
 
 __all__ = ["compare"]
 
@@ -18,19 +17,16 @@ def compare(
     *,
     bundle: list[Path],
     out: Path,
-    split: Literal["train", "validation", "test", "all", "out-of-fold"] = "test",
+    split: Split = "test",
     task: str | None = None,
     mode: Literal["clip", "dense"] | None = None,
-    backend: Literal["auto", "openvino", "onnx", "torch"] = "auto",
+    backend: Backend = "auto",
     rounds: int = 5,
-    timelines: int = 100,
+    timelines: Timelines = 100,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     recipe: Recipe = None,
     as_json: Json = False,
-    run: RunSettings | None = None,
-    smoothing: SmoothingSettings | None = None,
-    findings: FindingsSettings | None = None,
-    keyframes: KeyFrameSettings | None = None,
+    answering: Answering = None,
 ) -> int:
     """Measure several networks on the same recordings.
 
@@ -42,8 +38,6 @@ def compare(
         A trained model, or an ensemble; say it once for each. The first is what the others are compared with.
     out
         Where the results go: `comparison.html`, `comparison.json`, tables and pictures.
-    split
-        The recordings to measure on; `out-of-fold`: each by the network of a cross-validation that never saw it.
     task
         Which of the archive's label tables; if not given, the only one, or that which the first network was trained on.
     mode
@@ -52,8 +46,6 @@ def compare(
         What runs the networks; `auto` takes each one's fastest.
     rounds
         How often each network is timed, in turns with the others.
-    timelines
-        How many recordings' timelines are drawn at most, the worst recordings first.
     overwrite
         Replace an earlier comparison that is there.
     """
@@ -62,11 +54,10 @@ def compare(
     from sonoplane.steps.compare import compare as measure
 
     loaded = [Bundle.load(path) for path in bundle]
-    flags = {"run": run, "smoothing": smoothing, "findings": findings, "keyframes": keyframes}
     compared = measure(
         archive,
         bundles=loaded,
-        recipes=[settings_of(one, recipe, flags, mode) for one in loaded],
+        recipes=[settings_of(one, recipe, mode, answering) for one in loaded],
         out=out,
         part=split,
         task=task,

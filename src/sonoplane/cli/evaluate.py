@@ -5,9 +5,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from sonoplane.cli.words import Json, Recipe, print_json, print_line, settings_of
-from sonoplane.inference.settings import FindingsSettings, KeyFrameSettings, RunSettings
-from sonoplane.inference.smoothing_settings import SmoothingSettings
+from sonoplane.cli.flags import Answering, Backend, Split, Timelines, settings_of
+from sonoplane.cli.words import Json, Recipe, print_json, print_line
 
 __all__ = ["evaluate"]
 
@@ -18,18 +17,15 @@ def evaluate(
     *,
     bundle: Path,
     out: Path,
-    split: Literal["train", "validation", "test", "all", "out-of-fold"] = "test",
+    split: Split = "test",
     task: str | None = None,
     mode: Literal["both", "clip", "dense"] = "both",
-    backend: Literal["auto", "openvino", "onnx", "torch"] = "auto",
-    timelines: int = 100,
+    backend: Backend = "auto",
+    timelines: Timelines = 100,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     recipe: Recipe = None,
     as_json: Json = False,
-    run: RunSettings | None = None,
-    smoothing: SmoothingSettings | None = None,
-    findings: FindingsSettings | None = None,
-    keyframes: KeyFrameSettings | None = None,
+    answering: Answering = None,
 ) -> int:
     """Measure how right a network is on the recordings of an archive.
 
@@ -41,8 +37,6 @@ def evaluate(
         The trained model, or an ensemble.
     out
         Where the results go: `evaluation.html`, `evaluation.json`, tables and pictures.
-    split
-        The recordings to measure on; `out-of-fold`: each by the network of a cross-validation that never saw it.
     task
         Which of the archive's label tables; if not given, the only one, or that which the network was trained on.
     mode
@@ -50,8 +44,6 @@ def evaluate(
         trained.
     backend
         What runs the network; `auto` takes OpenVINO where it can answer, which is the fastest on a processor.
-    timelines
-        How many recordings' timelines are drawn at most, the worst recordings first.
     overwrite
         Replace an earlier evaluation that is there.
     """
@@ -60,8 +52,7 @@ def evaluate(
     from sonoplane.steps.evaluate import evaluate as measure
 
     loaded = Bundle.load(bundle)
-    flags = {"run": run, "smoothing": smoothing, "findings": findings, "keyframes": keyframes}
-    settings = settings_of(loaded, recipe, flags, None if mode == "both" else mode)
+    settings = settings_of(loaded, recipe, None if mode == "both" else mode, answering)
     evaluated = measure(
         archive,
         bundle=loaded,

@@ -5,11 +5,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from sonoplane.cli.words import Json, Recipe, fields_of, print_json, print_line, settings_of
-from sonoplane.frames.layouts_settings import LayoutSettings
-from sonoplane.frames.region_settings import RegionSettings
-from sonoplane.inference.settings import FindingsSettings, KeyFrameSettings, RunSettings
-from sonoplane.inference.smoothing_settings import SmoothingSettings
+from sonoplane.cli.flags import Answering, Backend, Cleaning, settings_of
+from sonoplane.cli.words import Json, Recipe, fields_of, print_json, print_line
 
 __all__ = ["predict"]
 
@@ -21,16 +18,12 @@ def predict(
     bundle: Path,
     out: Path,
     mode: Literal["clip", "dense"] | None = None,
-    backend: Literal["auto", "openvino", "onnx", "torch"] = "auto",
+    backend: Backend = "auto",
     logits: Annotated[bool, Parameter(negative="")] = False,
     recipe: Recipe = None,
     as_json: Json = False,
-    region: RegionSettings | None = None,
-    layouts: LayoutSettings | None = None,
-    run: RunSettings | None = None,
-    smoothing: SmoothingSettings | None = None,
-    findings: FindingsSettings | None = None,
-    keyframes: KeyFrameSettings | None = None,
+    cleaning: Cleaning = None,
+    answering: Answering = None,
 ) -> int:
     """Say what recordings show, and hand over the frames worth seeing.
 
@@ -54,15 +47,7 @@ def predict(
     from sonoplane.steps.predict import predict_all
 
     loaded = Bundle.load(bundle)
-    flags = {
-        "region": region,
-        "layouts": layouts,
-        "run": run,
-        "smoothing": smoothing,
-        "findings": findings,
-        "keyframes": keyframes,
-    }
-    settings = settings_of(loaded, recipe, flags, mode)
+    settings = settings_of(loaded, recipe, mode, cleaning, answering)
     predicted = predict_all(
         recordings, bundle=loaded, out=out, recipe=settings, backend=backend, logits=logits
     )

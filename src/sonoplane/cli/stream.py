@@ -17,12 +17,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from sonoplane.cli.words import Recipe, print_line, settings_of
+from sonoplane.cli.flags import Answering, Backend, Cleaning, settings_of
+from sonoplane.cli.words import Recipe, print_line
 from sonoplane.errors import UsageError
-from sonoplane.frames.layouts_settings import LayoutSettings
-from sonoplane.frames.region_settings import RegionSettings
-from sonoplane.inference.settings import FindingsSettings, KeyFrameSettings, RunSettings
-from sonoplane.inference.smoothing_settings import SmoothingSettings
 from sonoplane.steps.stream_settings import StreamSettings
 from sonoplane.video.live_settings import LiveSettings, RawFormat
 
@@ -42,7 +39,7 @@ def stream(
     *,
     bundle: Path,
     mode: Literal["clip", "dense"] | None = None,
-    backend: Literal["auto", "openvino", "onnx", "torch"] = "auto",
+    backend: Backend = "auto",
     record: Path | None = None,
     region_cache: Path | None = None,
     raw: str | None = None,
@@ -52,12 +49,8 @@ def stream(
     as_json: Annotated[
         bool, Parameter(name="--json", negative="", help="Print one line of JSON for each frame.")
     ] = False,
-    region: RegionSettings | None = None,
-    layouts: LayoutSettings | None = None,
-    run: RunSettings | None = None,
-    smoothing: SmoothingSettings | None = None,
-    findings: FindingsSettings | None = None,
-    keyframes: KeyFrameSettings | None = None,
+    cleaning: Cleaning = None,
+    answering: Answering = None,
     live: LiveSettings | None = None,
     waiting: StreamSettings | None = None,
 ) -> int:
@@ -94,15 +87,7 @@ def stream(
         raise UsageError(f"A feed of {fps:g} frames a second has none.", advice="Give --fps above 0.")
     raw_format = _raw(source, raw, fps)
     loaded = Bundle.load(bundle)
-    flags = {
-        "region": region,
-        "layouts": layouts,
-        "run": run,
-        "smoothing": smoothing,
-        "findings": findings,
-        "keyframes": keyframes,
-    }
-    settings = settings_of(loaded, recipe, flags, mode)
+    settings = settings_of(loaded, recipe, mode, cleaning, answering)
     said = {name: value for name, value in (("pace", pace), ("fps", fps)) if value is not None}
     following = (live or LiveSettings()).model_copy(update=said)
     feed = open_feed(source, bundle=loaded, recipe=settings, backend=backend, live=following, raw=raw_format)

@@ -4,16 +4,12 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 from pydantic import BaseModel
 
-if TYPE_CHECKING:
-    from sonoplane.models.bundle import Bundle
-    from sonoplane.steps.recipe import Recipe as Settings
-
-__all__ = ["Json", "Overwrite", "Recipe", "fields_of", "given", "print_json", "print_line", "settings_of"]
+__all__ = ["Json", "Overwrite", "Recipe", "fields_of", "given", "print_json", "print_line"]
 
 Recipe = Annotated[
     Path | None,
@@ -30,20 +26,6 @@ def given(flags: Mapping[str, BaseModel | None]) -> dict[str, Any]:
         for section, model in flags.items()
         if model is not None
     }
-
-
-def settings_of(
-    bundle: "Bundle", recipe: Path | None, flags: Mapping[str, BaseModel | None], mode: str | None
-) -> "Settings":
-    """How a bundle's network is run: as the bundle says, then a file of settings, then the flags."""
-    from sonoplane.steps.recipe import layered, read_recipe
-
-    return layered(
-        bundle.recipe,
-        read_recipe(recipe) if recipe else {},
-        given(flags),
-        {"run": {"mode": mode}} if mode else {},
-    )
 
 
 def fields_of(record: Any) -> dict[str, Any]:

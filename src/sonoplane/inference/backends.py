@@ -9,7 +9,6 @@ from jaxtyping import Float32
 
 from sonoplane.errors import BundleError, MissingExtra, SonoplaneError, UsageError
 from sonoplane.inference import onnx_runtime, openvino_runtime
-from sonoplane.inference.ensembles import mean_answer
 from sonoplane.inference.exports import (
     Exported,
     Precision,
@@ -33,6 +32,7 @@ __all__ = [
     "Answered",
     "Backend",
     "BackendChoice",
+    "BatchBackend",
     "Clips",
     "DenseAnswer",
     "DenseBackend",
@@ -52,10 +52,15 @@ Logits: TypeAlias = Float32[np.ndarray, "batch classes"]
 
 @runtime_checkable
 class Backend(Protocol):
-    """A network, ready to answer."""
+    """A network, ready to answer: batches, whole runs, or both."""
 
     name: str
     precision: str
+
+
+@runtime_checkable
+class BatchBackend(Backend, Protocol):
+    """A backend that answers a batch at a time."""
 
     def __call__(self, inputs: Inputs | Clips) -> Logits:
         """Logits of a batch of frames, or of clips."""
@@ -73,7 +78,7 @@ class DenseAnswer(Protocol):
 
 @runtime_checkable
 class DenseBackend(Backend, Protocol):
-    """A backend that can also answer all frames of a run in one pass."""
+    """A backend that answers all frames of a run in one pass."""
 
     min_frames: int
     """The shortest run that it can answer."""
@@ -84,19 +89,12 @@ class DenseBackend(Backend, Protocol):
 
 
 class EnsembleBackend:
-    """The members of an ensemble, each on a backend of its own; it answers the mean of their probabilities.
-
-    A run of frames that the members answer densely goes through each of them: see `passes.begin`.
-    """
+    """The members of an ensemble, each on a backend of its own; `passes.begin` takes the mean of what they answer."""
 
     def __init__(self, members: Sequence[Backend]) -> None:
         self.members = tuple(members)
         self.name: str = self.members[0].name
         self.precision: str = " and ".join(dict.fromkeys(member.precision for member in self.members))
-
-    def __call__(self, inputs: Inputs | Clips) -> Logits:
-        """Logits of the mean, of a batch of frames, or of clips."""
-        return mean_answer(np.stack([member(inputs) for member in self.members]))
 
 
 def open_backend(

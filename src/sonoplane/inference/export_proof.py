@@ -12,7 +12,6 @@ from jaxtyping import Float32, Int64, UInt8
 
 from sonoplane.errors import UsageError
 from sonoplane.inference import onnx_runtime, openvino_runtime
-from sonoplane.inference.backends import open_backend
 from sonoplane.inference.export_models import padded, piece_of
 from sonoplane.inference.exports import Exported, Proof
 from sonoplane.inference.layers import layers_of, lost
@@ -22,6 +21,7 @@ from sonoplane.inference.passes import clips
 from sonoplane.inference.pieces import PieceAnswer, Pieces
 from sonoplane.inference.settings import RunSettings
 from sonoplane.inference.silent import new_core
+from sonoplane.inference.torch_runtime import Torch
 from sonoplane.inference.ways import Way
 from sonoplane.models.bundle import Bundle
 
@@ -121,11 +121,9 @@ def _long_enough(bundle: Bundle, way: Way, evidence: Evidence) -> Evidence:
 
 
 def _torch(bundle: Bundle, settings: RunSettings, way: Way) -> Answer:
-    backend = open_backend(bundle, "torch", settings.model_copy(update={"precision": "float32"}))
+    backend = Torch(bundle, settings, way)
     if way.mode == "dense":
-        return lambda run: backend.dense()(  # type: ignore[attr-defined]  # PyTorch's has it
-            bundle.card.values(run), last=True
-        )
+        return lambda run: backend.dense()(bundle.card.values(run), last=True)
     return lambda run: _in_batches(backend, _units(bundle.card.values(run), way))
 
 
@@ -136,7 +134,8 @@ def _exported(bundle: Bundle, what: Exported, way: Way, model: Path, settings: R
         return run if what.values == "inside" else bundle.card.values(run)
 
     if what.form in ("frame", "clip"):
-        backend = (OpenVino if what.runtime == "openvino" else Onnx)(model, settings)
+        one_by_one = settings.model_copy(update={"piece": 1})
+        backend = (OpenVino if what.runtime == "openvino" else Onnx)(model, one_by_one)
         return lambda run: _in_batches(backend, _units(given(run), way))
     if what.precision == "int8":
         layers = layers_of(bundle.spec, bundle.weights())

@@ -25,7 +25,7 @@ __all__ = ["Piece", "clip_graph", "frame_graph", "piece_frames", "piece_graph"]
 #: Of ONNX, and of its file format: the first that has all that is used here, so that most runtimes read it.
 _OPSET, _FORMAT = 18, 8
 #: A piece has so many frames, or fewer where one layer's answer to it would take more bytes than that.
-_MOST_FRAMES, _MOST_BYTES = 32, 2**28
+_MOST_FRAMES, _MOST_BYTES = 16, 2**27
 #: In pieces of so many frames or more, so many blocks remember at their start only.
 _LONG, _LARGE_BLOCKS = 8, 2
 _FLOAT, _INT64, _UINT8 = 1, 7, 2

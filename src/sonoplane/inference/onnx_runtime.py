@@ -51,10 +51,6 @@ class DenseOnnx:
         self._piece = piece_graph(layers, size, n_frames, ends=True)
         self._settings = settings
 
-    def __call__(self, inputs: np.ndarray) -> np.ndarray:
-        """It answers runs only."""
-        raise NotImplementedError("a dense backend is asked through `dense`")
-
     def dense(self) -> PieceAnswer:
         """Begin a run."""
         return PieceAnswer(Pieces(piece=self._piece, engine=lambda: _Engine(self._piece, self._compiled)))

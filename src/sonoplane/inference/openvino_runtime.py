@@ -1,5 +1,6 @@
 """OpenVINO runs the network: from an exported model, or from graphs that are written from the bundle's weights."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import cache, cached_property
 from pathlib import Path
@@ -19,24 +20,65 @@ from sonoplane.inference.ways import Way
 if TYPE_CHECKING:
     import openvino
 
-__all__ = ["DenseOpenVino", "OpenVino", "engines", "from_layers", "has_bf16", "stateful"]
+__all__ = ["DenseOpenVino", "OpenVino", "engines", "from_layers", "has_bf16", "hints_of", "stateful"]
 
+#: So many frames are at hand for each core, so that none waits for Python.
+_EACH = 2
+_NONE = np.empty((0, 0), np.float32)
 #: What OpenVINO calls the arithmetic; of an int8 model, that of the layers which were left in float32.
 _PRECISIONS = {"float32": "f32", "bf16": "bf16", "int8": "f32"}
 
 
 class OpenVino:
-    """A model that answers a batch of frames, or of clips."""
+    """A model that answers a batch of frames, or of clips: each core takes the next of them when it has answered one.
+
+    Cores that share one frame must wait for each other at every layer, above all where they decode as well. In a live
+    feed a single frame is asked for: there all cores share it.
+    """
 
     name = "openvino"
 
     def __init__(self, model: Path | bytes, settings: RunSettings) -> None:
         self.precision: str = settings.arithmetic
-        self._request = _compiled(model, settings).create_infer_request()
+        self._streams = 1 if settings.piece == 1 else min(settings.threads or _most_streams(), settings.batch)
+        self._ready = _compiled(model, settings, self._streams)
+        self._mine = self.rows()
 
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
         """Logits of a batch."""
-        return np.array(self._request.infer([inputs], share_inputs=True)[0])
+        return np.stack([*self._mine.go_on(inputs), *self._mine.end()])
+
+    def rows(self) -> "_Rows":
+        """Begin to answer batches that come one after the other."""
+        return _Rows([self._ready.create_infer_request() for _ in range(_EACH * self._streams)])
+
+
+class _Rows:
+    """Frames, or clips, on their way; the answers come out in order, the last of them at the end."""
+
+    def __init__(self, requests: "list[openvino.InferRequest]") -> None:
+        self._free = requests
+        self._busy: deque[openvino.InferRequest] = deque()
+
+    def go_on(self, inputs: np.ndarray) -> np.ndarray:
+        """Take a batch; the answers that had to be waited for meanwhile."""
+        answers = []
+        for place in range(len(inputs)):
+            if not self._free:
+                answers.append(self._oldest())
+            self._busy.append(self._free.pop())
+            self._busy[-1].start_async([inputs[place : place + 1]])
+        return np.stack(answers) if answers else _NONE
+
+    def end(self) -> np.ndarray:
+        """All other answers."""
+        return np.stack([self._oldest() for _ in range(len(self._busy))]) if self._busy else _NONE
+
+    def _oldest(self) -> np.ndarray:
+        request = self._busy.popleft()
+        self._free.append(request)
+        request.wait()
+        return np.array(request.get_output_tensor(0).data[0])
 
 
 class DenseOpenVino:
@@ -60,10 +102,6 @@ class DenseOpenVino:
         self._pieces = _Compiled(layers, size, settings, n_frames, middle)
         if settings.piece == 1:  # live: a stream must not wait in its first frames
             self._pieces.make_ready()
-
-    def __call__(self, inputs: np.ndarray) -> np.ndarray:
-        """It answers runs only."""
-        raise NotImplementedError("a dense backend is asked through `dense`")
 
     def dense(self) -> PieceAnswer:
         """Begin a run."""
@@ -194,15 +232,33 @@ def stateful(model: "openvino.Model", memory: Sequence[tuple[str, str]]) -> "ope
     return model
 
 
-def _compiled(source: Path | bytes | Piece, settings: RunSettings) -> "openvino.CompiledModel":
-    """An IR with its weights beside it, an ONNX graph, or a piece, made ready."""
+def hints_of(settings: RunSettings, streams: int = 1) -> dict[str, object]:
+    """What OpenVINO is told when it makes a model ready to answer so many inputs at a time.
+
+    >>> hints_of(RunSettings(threads=2))["INFERENCE_NUM_THREADS"]
+    2
+    """
     hints: dict[str, object] = {
         "INFERENCE_PRECISION_HINT": _PRECISIONS[settings.arithmetic],
         "PERFORMANCE_HINT": "LATENCY",
     }
+    if streams > 1:
+        hints["NUM_STREAMS"] = streams
     if settings.threads:
         hints["INFERENCE_NUM_THREADS"] = settings.threads
-    core = _core()
+    return hints
+
+
+def _most_streams() -> int:
+    """How many frames this processor can answer at a time."""
+    return int(_core().get_property("CPU", "RANGE_FOR_STREAMS")[1])
+
+
+def _compiled(
+    source: Path | bytes | Piece, settings: RunSettings, streams: int = 1
+) -> "openvino.CompiledModel":
+    """An IR with its weights beside it, an ONNX graph, or a piece, made ready to answer so many inputs at a time."""
+    core, hints = _core(), hints_of(settings, streams)
     if isinstance(source, Path):
         content = [path.read_bytes() for path in (source, source.with_suffix(".bin"))]
         return compiled(core, content, lambda: core.read_model(source), hints)

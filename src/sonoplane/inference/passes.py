@@ -8,7 +8,15 @@ import numpy as np
 from jaxtyping import Float32
 
 from sonoplane.errors import UsageError
-from sonoplane.inference.backends import Answered, Backend, Clips, DenseBackend, EnsembleBackend, Inputs
+from sonoplane.inference.backends import (
+    Answered,
+    Backend,
+    BatchBackend,
+    Clips,
+    DenseBackend,
+    EnsembleBackend,
+    Inputs,
+)
 from sonoplane.inference.ensembles import mean_answer
 from sonoplane.inference.ways import Way
 
@@ -30,18 +38,41 @@ class Pass(Protocol):
         ...
 
 
-def begin(backend: Backend, way: Way) -> Pass:
+@runtime_checkable
+class Rows(Protocol):
+    """Batches of frames, or of clips, going through a network."""
+
+    def go_on(self, inputs: Inputs | Clips) -> Answered:
+        """Take the next batch; those answers that are there by now, in order."""
+        ...
+
+    def end(self) -> Answered:
+        """All other answers."""
+        ...
+
+
+@runtime_checkable
+class RowBackend(Protocol):
+    """A backend that goes on with the next batch while it answers one."""
+
+    def rows(self) -> Rows:
+        """Begin to answer batches that come one after the other."""
+        ...
+
+
+def begin(backend: Backend, way: Way, *, live: bool = False) -> Pass:
     """Start on a recording; what is remembered of it does not grow with its length.
 
+    In a `live` feed, no answer waits for the frames after it, other than those that the network looks at.
+
     Raises:
-        UsageError: a dense pass is asked of a backend that has none.
+        UsageError: a dense pass is asked of a backend that has none, or any other of one that has nothing else.
     """
     if isinstance(backend, EnsembleBackend):
-        return _EnsemblePass([begin(member, way) for member in backend.members])
-    if way.mode == "frame":
-        return _FramePass(backend)
-    if way.mode == "clip":
-        return _ClipPass(backend, way)
+        return _EnsemblePass([begin(member, way, live=live) for member in backend.members])
+    if way.mode != "dense":
+        rows = backend.rows() if isinstance(backend, RowBackend) and not live else _AtOnce(_batch(backend))
+        return rows if way.mode == "frame" else _ClipPass(rows, way)
     return _DensePass(_dense(backend), way)
 
 
@@ -63,6 +94,15 @@ def clips(run: Float32[np.ndarray, "longer channel height width"], way: Way) -> 
     """
     seen = np.lib.stride_tricks.sliding_window_view(run, way.span, axis=0)[..., :: way.step]
     return np.moveaxis(seen, -1, 2).copy()
+
+
+def _batch(backend: Backend) -> BatchBackend:
+    if not isinstance(backend, BatchBackend):
+        raise UsageError(
+            f"Backend '{backend.name}' was opened for dense passes; it answers no single frames or clips.",
+            advice="Open it in the mode in which it is asked.",
+        )
+    return backend
 
 
 def _dense(backend: Backend) -> DenseBackend:
@@ -98,13 +138,13 @@ class _EnsemblePass:
         )
 
 
-class _FramePass:
-    """Each frame is answered by itself."""
+class _AtOnce:
+    """Each batch is answered before the next comes."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: BatchBackend) -> None:
         self._backend = backend
 
-    def go_on(self, inputs: Inputs) -> Answered:
+    def go_on(self, inputs: Inputs | Clips) -> Answered:
         return self._backend(inputs)
 
     def end(self) -> Answered:
@@ -114,8 +154,8 @@ class _FramePass:
 class _ClipPass:
     """Each frame is answered from the clip that ends with it; before the start, frame 0 is repeated."""
 
-    def __init__(self, backend: Backend, way: Way) -> None:
-        self._backend = backend
+    def __init__(self, rows: Rows, way: Way) -> None:
+        self._rows = rows
         self._way = way
         self._past: Inputs | None = None
 
@@ -125,10 +165,10 @@ class _ClipPass:
             self._past = np.repeat(inputs[:1], n_past, axis=0)
         run = np.concatenate([self._past, inputs])
         self._past = run[len(run) - n_past :]
-        return self._backend(clips(run, self._way))
+        return self._rows.go_on(clips(run, self._way))
 
     def end(self) -> Answered:
-        return _NONE
+        return self._rows.end()
 
 
 class _DensePass:

@@ -14,6 +14,7 @@ from jaxtyping import Float32
 
 from sonoplane.errors import MissingExtra, UsageError
 from sonoplane.inference.graph import Piece
+from sonoplane.inference.openvino_runtime import hints_of
 from sonoplane.inference.settings import RunSettings
 from sonoplane.inference.silent import new_core, without_telemetry
 
@@ -56,7 +57,7 @@ def quantize_piece(
         MissingExtra: nncf is not installed.
         UsageError: there is no run.
     """
-    request = _compiled(piece, settings).create_infer_request()
+    request = new_core().compile_model(_read(piece), "CPU", hints_of(settings)).create_infer_request()
     samples = [sample for run in runs for sample in _remembered(piece, run, request)]
     model = _quantized(_read(piece), samples)
     _keep_memory_float(model, {name for _, name in piece.memory})
@@ -175,13 +176,6 @@ def _keep_memory_float(model: "openvino.Model", names: set[str]) -> None:
 
 def _read(piece: Piece) -> "openvino.Model":
     return new_core().read_model(piece.model.SerializeToString())
-
-
-def _compiled(piece: Piece, settings: RunSettings) -> "openvino.CompiledModel":
-    hints: dict[str, object] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
-    if settings.threads:
-        hints["INFERENCE_NUM_THREADS"] = settings.threads
-    return new_core().compile_model(_read(piece), "CPU", hints)
 
 
 @cache

@@ -103,7 +103,7 @@ class Streamer:
 
     def reset(self) -> None:
         """Forget all frames: another feed begins."""
-        self._pass = begin(self.backend, self.way)
+        self._pass = begin(self.backend, self.way, live=True)
         self._waiting: deque[tuple[Frame, np.ndarray]] = deque()
         self._n_taken = 0
 

@@ -14,6 +14,8 @@ __all__ = ["VideoFile"]
 
 #: Ticks a second of the frames' times; MPEG-4, which stands in for H.264, can count to 65,535.
 _TICKS = 60_000
+#: No frame stays for longer, in ticks: nine hours. FFmpeg's MP4 writer has room for 9.9 of ticks as fine as these.
+_LONGEST = 9 * 3600 * _TICKS
 #: Every so many frames stand alone: players can go there, and a writer that is killed loses no more than these.
 _KEY_EACH = "60"
 #: Among the quickest, since the network needs the processor more (the very quickest shows blocks in dark speckle); each
@@ -27,7 +29,8 @@ class VideoFile:
     """A video that is written frame by frame; a file whose writer was killed can be played up to there.
 
     Frames that are no even number of pixels high or wide, as the coding wants, get one more row or column of black.
-    Times need not be regular; one that is not later than the one before it is moved just behind it.
+    Times need not be regular; one that is not later than the one before it is moved just behind it; one that is
+    more than nine hours later is moved to nine hours, with all that follow.
     """
 
     def __init__(self, path: Path, *, height: int, width: int, fps: float | None = None) -> None:
@@ -37,7 +40,7 @@ class VideoFile:
         self._planes[:rows] = 0
         self._padded = np.zeros((rows, columns, 3), np.uint8)
         self._frame: av.VideoFrame | None = None
-        self._pts = -1
+        self._pts, self._cut = -1, 0
         codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
         # Fragments while it is written, which survive a kill; a plain file once it is closed.
         self._file: Any = av.open(str(path), "w", format="mp4", options={"movflags": "hybrid_fragmented"})
@@ -63,7 +66,10 @@ class VideoFile:
     def repeat(self, time_s: float) -> None:
         """Append the latest frame once more, which costs next to nothing."""
         assert self._frame is not None, "there is a first frame"
-        self._pts = max(round(time_s * _TICKS), self._pts + 1)
+        ticks = round(time_s * _TICKS) - self._cut
+        too_many = max(ticks - self._pts - _LONGEST, 0)
+        self._cut += too_many
+        self._pts = max(ticks - too_many, self._pts + 1)
         self._frame.pts, self._frame.time_base = self._pts, Fraction(1, _TICKS)
         self._file.mux(self._stream.encode(self._frame))
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from threading import Event
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import av
 import av.error
@@ -20,7 +20,7 @@ from sonoplane.video.live_address import Address
 from sonoplane.video.live_settings import LiveSettings
 
 if TYPE_CHECKING:
-    _Packet: TypeAlias = Packet[VideoStream]
+    _Packet: TypeAlias = Packet[Any]
 else:
     _Packet = Packet
 
@@ -119,14 +119,18 @@ class Connection:
         picture up to the next key picture has a note.
         """
         decoder = _Decoder(self._stream, timed=self._container.format.name not in UNTIMED)
-        reason, begun_s = None, time.monotonic()
-        came_s, latest_s = begun_s, None
+        reason, shown_s = None, time.monotonic()
+        came_s, latest_s = shown_s, None
         try:
             for packet in self._packets():
-                came_s = time.monotonic()
-                yield from decoder.decode(packet, came_s)
-                if not decoder.joined and time.monotonic() - begun_s > self._connect_s:
-                    raise Dropped("it sent no key picture to begin with")
+                if packet.stream_index == self._stream.index:
+                    came_s = time.monotonic()
+                    for picture in decoder.decode(packet, came_s):
+                        yield picture
+                        shown_s = time.monotonic()
+                if time.monotonic() - shown_s > self._connect_s:
+                    reason = "no picture came" if decoder.joined else "it sent no key picture to begin with"
+                    break
         except av.error.FFmpegError as error:
             reason = _reason(error)
             if isinstance(error, SILENT):  # which also brought out what FFmpeg's parser still held
@@ -140,7 +144,8 @@ class Connection:
         self._container.close()
 
     def _packets(self) -> Iterator[_Packet]:
-        for packet in self._container.demux(self._stream):
+        """Those of its sound, too: while they come the pictures may have stopped."""
+        for packet in self._container.demux():
             if self._closed.is_set():
                 return
             if packet.size:

@@ -88,7 +88,7 @@ class FeedSource:
                 reason, latest_s = dropped.reason, dropped.latest_s
             if images.n == 0:
                 raise self._silent(reason)
-            if finite or not self._retry.wait():
+            if finite or not self._retry.wait(latest_s):
                 raise RecordingError(f"{name} was lost: {reason}.", advice=LOST)
             images.say_lost(latest_s)
 
@@ -96,7 +96,7 @@ class FeedSource:
         """The frames of one connection."""
         pace = Pace(self._closed) if connection.finite else None
         for picture in connection.pictures():
-            self._retry.reached()
+            self._retry.reached(picture.arrived_s)
             frame = images.frame(picture)
             if frame.index == 0:
                 self.facts = self._told(connection, frame)
@@ -180,21 +180,23 @@ class _Retry:
         self._closed = closed
         self._wait_s = settings.reconnect_s
         self._back_s: float | None = None
-        self._latest_s = 0.0
+        self._heard_s = 0.0
 
-    def reached(self) -> None:
-        """A picture came."""
-        self._latest_s = time.monotonic()
+    def reached(self, arrived_s: float) -> None:
+        """A picture came then."""
+        self._heard_s = arrived_s
         if self._back_s is None:
-            self._back_s = self._latest_s
+            self._back_s = arrived_s
 
-    def wait(self) -> bool:
-        """Wait before the next try; False where there is to be none."""
-        left_s = self._settings.give_up_s - (time.monotonic() - self._latest_s)
+    def wait(self, latest_s: float | None) -> bool:
+        """Wait before the next try; False where there is to be none; no picture came after `latest_s`."""
+        if latest_s is not None:
+            self._heard_s = min(self._heard_s, latest_s)
+        left_s = self._settings.give_up_s - (time.monotonic() - self._heard_s)
         if left_s <= 0:
             return False
         # A source that drops again and again as soon as it is reached has to wait longer and longer.
-        if self._back_s is not None and self._latest_s - self._back_s >= self._wait_s:
+        if self._back_s is not None and self._heard_s - self._back_s >= self._wait_s:
             self._wait_s = self._settings.reconnect_s
         self._back_s = None
         self._closed.wait(min(self._wait_s * random.uniform(0.5, 1), left_s))

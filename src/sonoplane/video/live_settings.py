@@ -21,7 +21,7 @@ class LiveSettings(BaseModel):
     """Frames a second of a recording that does not say."""
     connect_s: float = Field(default=15.0, gt=0)
     """Seconds that an address or a device may take to answer, and then again to send a picture to begin with: many
-    encoders send a whole picture only every 8 to 10 s."""
+    encoders send a whole picture only every 8 to 10 s. Data without a picture for so long counts as lost, too."""
     stall_s: float = Field(default=5.0, gt=0)
     """Seconds without data after which an address or a device counts as lost."""
     reconnect_s: float = Field(default=1.0, gt=0)
@@ -29,7 +29,7 @@ class LiveSettings(BaseModel):
     longest_wait_s: float = Field(default=30.0, gt=0)
     """No wait between two tries is longer, in seconds."""
     give_up_s: float = Field(default=600.0, ge=0)
-    """Seconds after which a lost source is given up; 0: at once, `inf`: never."""
+    """Seconds without a frame after which a lost source is given up; 0: at once, `inf`: never."""
     rtsp_transport: Literal["tcp", "udp"] = "tcp"
     """How RTSP sends its pictures; `udp` is a little quicker and loses data on a busy network."""
     certificates: Path | None = None
