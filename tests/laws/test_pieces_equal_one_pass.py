@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from sonoplane.inference import onnx_runtime, openvino_runtime
+from sonoplane.inference import fours, onnx_runtime, openvino_runtime
 from sonoplane.inference.layers import layers_of
 from sonoplane.inference.settings import RunSettings
 from sonoplane.inference.ways import Way
@@ -20,6 +20,19 @@ NAMES = [f"{kind}-2{form}" for kind in ("sononet3d", "sononet2plus1d") for form 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_pieces_answer_what_one_pass_does(runtime: str, name: str, n_frames: int) -> None:
+    pieces_answer_what_one_pass_does(runtime, name, n_frames)
+
+
+@pytest.mark.parametrize("n_frames", [7, 32])
+@pytest.mark.parametrize("name", NAMES)
+def test_pieces_in_fours_answer_what_one_pass_does(
+    name: str, n_frames: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fours, "_LEAST_WORK", 0)
+    pieces_answer_what_one_pass_does("openvino", name, n_frames)
+
+
+def pieces_answer_what_one_pass_does(runtime: str, name: str, n_frames: int) -> None:
     network = tiny(name)
     chain = layers_of(tiny_spec(name), weights_of(network))
     backend = RUNTIMES[runtime].from_layers(chain, SIZE, RunSettings(threads=1), Way(mode="dense"), n_frames)
@@ -53,9 +66,19 @@ def test_runs_at_the_same_time_do_not_mix(runtime: str) -> None:
         np.testing.assert_allclose(np.stack(rows), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_clips_in_fours_are_answered_as_by_pytorch(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fours, "_LEAST_WORK", 0)
+    a_graph_answers_as_pytorch_does("openvino", name)
+
+
 @pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("name", ["sononet2d-2", "smallnet-4", *NAMES])
 def test_a_graph_from_the_weights_answers_frames_and_clips_as_pytorch_does(runtime: str, name: str) -> None:
+    a_graph_answers_as_pytorch_does(runtime, name)
+
+
+def a_graph_answers_as_pytorch_does(runtime: str, name: str) -> None:
     network, spec = tiny(name), tiny_spec(name)
     chain = layers_of(spec, weights_of(network))
     way = Way(mode="clip", length=6) if spec.takes_clips else Way()

@@ -103,7 +103,8 @@ def open_backend(
     """Make the bundle's network ready on the backend of choice; settings are the bundle's, if none are given.
 
     OpenVINO and ONNX Runtime take the exported model, where the bundle has one that answers as the settings want it;
-    the graphs of SonoNets and SmallNet are else written from the bundle's weights. `auto` takes OpenVINO where it can
+    the graphs of SonoNets and SmallNet are else written from the bundle's weights, for OpenVINO always, since a graph
+    that is written for this processor is quicker than one that must run anywhere. `auto` takes OpenVINO where it can
     answer, since it is the fastest on a processor, then ONNX Runtime, then PyTorch; of an ensemble it takes one for all
     members. A precision that is left open is the fastest that was proven on real frames for this bundle, or for every
     member, in this mode.
@@ -126,10 +127,11 @@ def open_backend(
         return Torch(bundle, settings, way)
     if precision == "int8":
         return _int8(bundle, way, settings)
-    if exported := whole_model(bundle, choice, way):
-        model = bundle.folder / exported.files[0]
-        return OpenVino(model, settings) if choice == "openvino" else Onnx(model, settings)
-    return _written(bundle, choice, settings, way)
+    exported = whole_model(bundle, choice, way)
+    if exported is None or (choice == "openvino" and is_chain(bundle.spec)):
+        return _written(bundle, choice, settings, way)
+    model = bundle.folder / exported.files[0]
+    return OpenVino(model, settings) if choice == "openvino" else Onnx(model, settings)
 
 
 def _open_ensemble(

@@ -6,11 +6,11 @@ start only; all else remembers at every layer. What a piece answers belongs to f
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-
+from sonoplane.inference.fours import Fours, gains, is_quicker, joined, latest, layer_of_fours, scaled, split
+from sonoplane.inference.graph_writer import FLOAT, INT64, UINT8, Writer
 from sonoplane.inference.layers import Conv, Layer
 from sonoplane.inference.layers import lost as lost_by
 from sonoplane.models.normalization import TINY, Normalization
@@ -22,13 +22,10 @@ else:
 
 __all__ = ["Piece", "clip_graph", "frame_graph", "piece_frames", "piece_graph"]
 
-#: Of ONNX, and of its file format: the first that has all that is used here, so that most runtimes read it.
-_OPSET, _FORMAT = 18, 8
 #: A piece has so many frames, or fewer where one layer's answer to it would take more bytes than that.
 _MOST_FRAMES, _MOST_BYTES = 16, 2**27
 #: In pieces of so many frames or more, so many blocks remember at their start only.
 _LONG, _LARGE_BLOCKS = 8, 2
-_FLOAT, _INT64, _UINT8 = 1, 7, 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,7 +58,7 @@ def frame_graph(
     color: bool = False,
 ) -> ModelProto:
     """From `frames` to `logits` (batch classes), each frame by itself; see `clip_graph` for the rest."""
-    graph = _Writer()
+    graph = Writer()
     x = _input(graph, "frames", ["batch"], layers, size, values, color=color, timed=False)
     graph.answer(_classes(graph, _through(graph, x, layers, timed=False), axes=[2, 3]), ["batch", "classes"])
     return graph.model()
@@ -74,6 +71,7 @@ def clip_graph(
     values: Normalization | None = None,
     *,
     color: bool = False,
+    minimal_filtering: bool = False,
 ) -> ModelProto:
     """From `clips` of so many frames to `logits` (batch classes).
 
@@ -81,12 +79,16 @@ def clip_graph(
     height width`). With the card's values inside the graph it is uint8, as the card's geometry leaves it: `batch
     height width`, of clips `batch time height width`, and 3 behind where it has color. Names instead of a height and a
     width leave them open.
+
+    `minimal_filtering` halves the multiplications of large 3D convolutions, for float32 (see `fours`); a graph that
+    gains by it takes one clip at a time, as OpenVINO joins the steps of the transforms only where it knows all sizes.
     """
-    graph = _Writer()
-    x = _input(graph, "clips", ["batch", n_frames], layers, size, values, color=color, timed=True)
-    graph.answer(
-        _classes(graph, _through(graph, x, layers, timed=True), axes=[2, 3, 4]), ["batch", "classes"]
-    )
+    graph = Writer()
+    in_fours = minimal_filtering and gains(layers, n_frames)
+    batch: str | int = 1 if in_fours else "batch"
+    x = _input(graph, "clips", [batch, n_frames], layers, size, values, color=color, timed=True)
+    x = _through(graph, x, layers, timed=True, n_frames=n_frames if in_fours else None)
+    graph.answer(_classes(graph, x, axes=[2, 3, 4]), [batch, "classes"])
     return graph.model()
 
 
@@ -98,15 +100,19 @@ def piece_graph(
     *,
     ends: bool,
     color: bool = False,
+    minimal_filtering: bool = False,
 ) -> Piece:
     """The graph of a piece of a run; with `ends` it may hold the run's first or last frame, which costs some time.
 
+    `minimal_filtering` halves the multiplications of large 3D convolutions, for float32 (see `fours`); what is
+    remembered stays the same.
+
     With the card's values inside the graph, `frames` is uint8 (time height width, and 3 behind where it has color).
     """
-    graph = _Writer()
+    graph = Writer()
     height, width = size
     if values is None:
-        x = graph.input("frames", _FLOAT, [1, _n_in(layers), n_frames, height, width])
+        x = graph.input("frames", FLOAT, [1, _n_in(layers), n_frames, height, width])
     else:
         x = graph.add(
             "Unsqueeze",
@@ -114,8 +120,8 @@ def piece_graph(
             graph.numbers([0, 1]),
         )
     if ends:
-        graph.input("start", _INT64, [1])
-        graph.input("length", _INT64, [1])
+        graph.input("start", INT64, [1])
+        graph.input("length", INT64, [1])
     memory: list[tuple[str, str]] = []
     channels, length = _n_in(layers), n_frames
     first, gone = (
@@ -123,23 +129,27 @@ def piece_graph(
         0,
     )  # the number of the first frame of x, beside `start`; how much shorter than the run x is
     before = 0
+    run: str | Fours = x
     for place, layer in enumerate(layers):
         reach = _repeated(layers, place, n_frames)
         if first < 0 and layer.padded:
             before = max(before, reach - first)
+        if minimal_filtering:
+            run = _suited(graph, run, layer, length)
         if reach:
             past, now = f"past{len(memory)}", f"next{len(memory)}"
-            graph.input(past, _FLOAT, [1, channels, reach, height, width])
-            x = graph.add("Concat", past, x, axis=2)
-            graph.output(graph.latest(x, reach, as_name=now), [1, channels, reach, height, width])
+            graph.input(past, FLOAT, [1, channels, reach, height, width])
+            run = _behind(graph, run, past, reach, as_next=now)
+            graph.output(now, [1, channels, reach, height, width])
             memory.append((past, now))
             length, first = length + reach, first - reach
         if ends and layer.padded:
-            x = graph.add("Mul", x, _inside(graph, first, length, gone))
-        x = _layer(graph, x, layer, timed=True, pad=False)
+            inside = _inside(graph, first, length, gone)
+            run = graph.add("Mul", run, inside) if isinstance(run, str) else scaled(graph, run, inside)
+        run = _layer(graph, run, layer, timed=True, pad=False)
         length, first, gone = length - layer.reach, first + layer.past, gone + layer.lost
         channels, height, width = _shape(layer, channels, height, width)
-    x = graph.add("Transpose", _classes(graph, x, axes=[3, 4]), perm=[0, 2, 1])
+    x = graph.add("Transpose", _classes(graph, _in_order(graph, run), axes=[3, 4]), perm=[0, 2, 1])
     graph.answer(graph.add("Squeeze", x, graph.numbers([0])), [n_frames, channels])
     return Piece(
         model=graph.model(),
@@ -171,24 +181,55 @@ def _repeated(layers: Sequence[Layer], place: int, n_frames: int) -> int:
     return sum(layer.reach for layer in layers[place:stop])
 
 
-def _inside(graph: "_Writer", first: int, length: int, gone: int) -> str:
+def _inside(graph: Writer, first: int, length: int, gone: int) -> str:
     """One for each frame that the run has, zero for those before its start and after its end."""
     numbers = graph.add("Add", graph.numbers(range(first, first + length)), "start")
     after = graph.add("Sub", "length", graph.numbers([gone]))
     inside = graph.add(
         "And", graph.add("GreaterOrEqual", numbers, graph.numbers([0])), graph.add("Less", numbers, after)
     )
-    return graph.add("Reshape", graph.add("Cast", inside, to=_FLOAT), graph.numbers([1, 1, length, 1, 1]))
+    return graph.add("Reshape", graph.add("Cast", inside, to=FLOAT), graph.numbers([1, 1, length, 1, 1]))
 
 
-def _through(graph: "_Writer", x: str, layers: Sequence[Layer], *, timed: bool) -> str:
+def _through(
+    graph: Writer, x: str, layers: Sequence[Layer], *, timed: bool, n_frames: int | None = None
+) -> str:
+    """All layers; those that gain take fours, where the number of frames is told."""
+    run: str | Fours = x
     for layer in layers:
-        x = _layer(graph, x, layer, timed=timed, pad=True)
-    return x
+        if n_frames is not None:
+            run = _suited(graph, run, layer, n_frames)
+            n_frames -= layer.lost
+        run = _layer(graph, run, layer, timed=timed, pad=True)
+    return _in_order(graph, run)
 
 
-def _layer(graph: "_Writer", x: str, layer: Layer, *, timed: bool, pad: bool) -> str:
+def _suited(graph: Writer, run: str | Fours, layer: Layer, n_frames: int) -> str | Fours:
+    """Frames as fours where the layer gains by it, in order where it does not; a pool takes either."""
+    if is_quicker(layer, n_frames):
+        return split(graph, run, n_frames) if isinstance(run, str) else run
+    return _in_order(graph, run) if isinstance(layer, Conv) else run
+
+
+def _in_order(graph: Writer, run: str | Fours) -> str:
+    return run if isinstance(run, str) else joined(graph, run)
+
+
+def _behind(graph: Writer, run: str | Fours, past: str, n_past: int, as_next: str) -> str | Fours:
+    """A run behind what was before it; the last frames of both get a name."""
+    if isinstance(run, str):
+        run = graph.add("Concat", past, run, axis=2)
+        graph.latest(run, n_past, as_name=as_next)
+    else:
+        run = replace(run, past=past, n_past=n_past)
+        latest(graph, run, n_past, as_name=as_next)
+    return run
+
+
+def _layer(graph: Writer, x: str | Fours, layer: Layer, *, timed: bool, pad: bool) -> str | Fours:
     """One layer; without `pad`, all frames that it sees are there."""
+    if isinstance(x, Fours):
+        return layer_of_fours(graph, x, layer, pad=pad)
     if isinstance(layer, Conv):
         weight = layer.weight if timed else layer.weight[:, :, 0]
         before, after = (layer.past, layer.future) if pad else (0, 0)
@@ -210,13 +251,13 @@ def _layer(graph: "_Writer", x: str, layer: Layer, *, timed: bool, pad: bool) ->
     )
 
 
-def _classes(graph: "_Writer", x: str, axes: list[int]) -> str:
+def _classes(graph: Writer, x: str, axes: list[int]) -> str:
     """The mean of the class score maps."""
     return graph.add("ReduceMean", x, graph.numbers(axes), keepdims=0)
 
 
 def _input(
-    graph: "_Writer",
+    graph: Writer,
     name: str,
     before: list[str | int],
     layers: Sequence[Layer],
@@ -228,12 +269,12 @@ def _input(
 ) -> str:
     """Network input, or what makes it of uint8 frames."""
     if values is None:
-        return graph.input(name, _FLOAT, [before[0], _n_in(layers), *before[1:], *size])
+        return graph.input(name, FLOAT, [before[0], _n_in(layers), *before[1:], *size])
     return graph.add("Unsqueeze", _values(graph, name, before, size, values, color=color), graph.numbers([1]))
 
 
 def _values(
-    graph: "_Writer",
+    graph: Writer,
     name: str,
     before: Sequence[str | int],
     size: tuple[int, int] | tuple[str, str],
@@ -242,13 +283,13 @@ def _values(
     color: bool,
 ) -> str:
     """The card's values of uint8 frames, with no axis for channels."""
-    x = graph.add("Cast", graph.input(name, _UINT8, [*before, *size, *[3] * color]), to=_FLOAT)
+    x = graph.add("Cast", graph.input(name, UINT8, [*before, *size, *[3] * color]), to=FLOAT)
     if color:
         x = graph.add("ReduceMean", x, graph.numbers([-1]), keepdims=0)
     return _normalized(graph, x, values, n_axes=len(before) + 2)
 
 
-def _normalized(graph: "_Writer", x: str, how: Normalization, n_axes: int) -> str:
+def _normalized(graph: Writer, x: str, how: Normalization, n_axes: int) -> str:
     """The ONNX twin of `normalization.normalize`; the last two axes are a frame."""
     if how.kind == "standardize-image":
         frame = graph.numbers([-2, -1])
@@ -287,71 +328,3 @@ def _shape(layer: Layer, channels: int, height: int, width: int) -> tuple[int, i
         (height + 2 * layer.pad - rows) // layer.stride + 1,
         (width + 2 * layer.pad - columns) // layer.stride + 1,
     )
-
-
-class _Writer:
-    """Gathers the nodes of one graph; every value has a name."""
-
-    def __init__(self) -> None:
-        self._nodes: list[Any] = []
-        self._constants: list[Any] = []
-        self._inputs: list[Any] = []
-        self._outputs: list[Any] = []
-
-    def input(self, name: str, kind: int, shape: Sequence[int | str]) -> str:
-        from onnx import helper
-
-        self._inputs.append(helper.make_tensor_value_info(name, kind, shape))
-        return name
-
-    def output(self, name: str, shape: Sequence[int | str]) -> None:
-        from onnx import helper
-
-        self._outputs.append(helper.make_tensor_value_info(name, _FLOAT, shape))
-
-    def answer(self, name: str, shape: Sequence[int | str]) -> None:
-        """What is asked of the graph: its first output."""
-        from onnx import helper
-
-        self.add("Identity", name, as_name="logits")
-        self._outputs.insert(0, helper.make_tensor_value_info("logits", _FLOAT, shape))
-
-    def add(self, kind: str, *inputs: str, as_name: str | None = None, **attributes: Any) -> str:
-        from onnx import helper
-
-        name = as_name or f"{kind.lower()}{len(self._nodes)}"
-        self._nodes.append(helper.make_node(kind, list(inputs), [name], name=name, **attributes))
-        return name
-
-    def constant(self, array: np.ndarray) -> str:
-        from onnx import numpy_helper
-
-        name = f"constant{len(self._constants)}"
-        self._constants.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
-        return name
-
-    def number(self, value: float) -> str:
-        return self.constant(np.array(value, np.float32))
-
-    def numbers(self, values: Sequence[int]) -> str:
-        return self.constant(np.array(values, np.int64))
-
-    def slice(
-        self, x: str, starts: list[int], stops: list[int], axes: list[int], as_name: str | None = None
-    ) -> str:
-        return self.add("Slice", x, *map(self.numbers, (starts, stops, axes)), as_name=as_name)
-
-    def latest(self, x: str, n_frames: int, as_name: str) -> str:
-        """The last frames of a run."""
-        return self.slice(x, [-n_frames], [2**31], [2], as_name=as_name)
-
-    def model(self) -> ModelProto:
-        from onnx import helper
-
-        graph = helper.make_graph(self._nodes, "sonoplane", self._inputs, self._outputs, self._constants)
-        return helper.make_model(
-            graph,
-            producer_name="sonoplane",
-            opset_imports=[helper.make_opsetid("", _OPSET)],
-            ir_version=_FORMAT,
-        )

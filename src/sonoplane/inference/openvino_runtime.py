@@ -114,7 +114,10 @@ def from_layers(
     """A chain of layers, ready to answer in this way."""
     if way.mode == "dense":
         return DenseOpenVino(layers, size, settings, n_frames)
-    graph = frame_graph(layers, size) if way.mode == "frame" else clip_graph(layers, size, way.length)
+    if way.mode == "frame":
+        graph = frame_graph(layers, size)
+    else:
+        graph = clip_graph(layers, size, way.length, minimal_filtering=_is_exact(settings))
     return OpenVino(graph.SerializeToString(), settings)
 
 
@@ -138,7 +141,7 @@ class _Compiled:
     def ends(self) -> Piece:
         """The piece that may hold an end of the run."""
         layers, size, n_frames = self._make
-        return piece_graph(layers, size, n_frames, ends=True)
+        return piece_graph(layers, size, n_frames, ends=True, minimal_filtering=_is_exact(self._settings))
 
     def make_ready(self) -> None:
         """Compile every form that a run can ask for; a causal network's pieces of one frame have no ends."""
@@ -162,7 +165,9 @@ class _Compiled:
         if self._middle and not ends:
             return self._middle
         layers, size, n_frames = self._make
-        return self.ends if ends else piece_graph(layers, size, n_frames, ends=False)
+        if ends:
+            return self.ends
+        return piece_graph(layers, size, n_frames, ends=False, minimal_filtering=_is_exact(self._settings))
 
 
 class _Engine:
@@ -230,6 +235,11 @@ def stateful(model: "openvino.Model", memory: Sequence[tuple[str, str]]) -> "ope
         manager.register_pass(passes.MakeStateful(dict(memory)))
         manager.run_passes(model)
     return model
+
+
+def _is_exact(settings: RunSettings) -> bool:
+    """Whether the arithmetic bears minimal filtering; with fewer digits it would cost accuracy."""
+    return settings.arithmetic == "float32"
 
 
 def hints_of(settings: RunSettings, streams: int = 1) -> dict[str, object]:
