@@ -22,8 +22,9 @@ else:
 
 __all__ = ["Piece", "clip_graph", "frame_graph", "piece_frames", "piece_graph"]
 
-#: A piece has so many frames, or fewer where one layer's answer to it would take more bytes than that.
-_MOST_FRAMES, _MOST_BYTES = 16, 2**27
+#: A piece has so many frames, or fewer where one layer's answer to it would take more bytes than that: enough to hold
+#: all that a SonoNet sees of a run's start, and not many more, since those that a run does not fill are wasted.
+_MOST_FRAMES, _MOST_BYTES = 20, 2**27
 #: In pieces of so many frames or more, so many blocks remember at their start only.
 _LONG, _LARGE_BLOCKS = 8, 2
 

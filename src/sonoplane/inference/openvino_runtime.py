@@ -25,8 +25,6 @@ __all__ = ["DenseOpenVino", "OpenVino", "engines", "from_layers", "has_bf16", "h
 #: So many frames are at hand for each core, so that none waits for Python.
 _EACH = 2
 _NONE = np.empty((0, 0), np.float32)
-#: What OpenVINO calls the arithmetic; of an int8 model, that of the layers which were left in float32.
-_PRECISIONS = {"float32": "f32", "bf16": "bf16", "int8": "f32"}
 
 
 class OpenVino:
@@ -248,8 +246,10 @@ def hints_of(settings: RunSettings, streams: int = 1) -> dict[str, object]:
     >>> hints_of(RunSettings(threads=2))["INFERENCE_NUM_THREADS"]
     2
     """
+    # of an int8 model, the layers that were not made coarse, and the pieces with an end of the run
+    in_bf16 = settings.arithmetic == "bf16" or (settings.arithmetic == "int8" and has_bf16())
     hints: dict[str, object] = {
-        "INFERENCE_PRECISION_HINT": _PRECISIONS[settings.arithmetic],
+        "INFERENCE_PRECISION_HINT": "bf16" if in_bf16 else "f32",
         "PERFORMANCE_HINT": "LATENCY",
     }
     if streams > 1:

@@ -55,34 +55,36 @@ class PieceAnswer:
     def __init__(self, pieces: Pieces) -> None:
         self._piece = pieces.piece
         self._engine = pieces.engine()
-        self._waiting: list[np.ndarray] = []
+        self._next: np.ndarray | None = None
         self._n_waiting = 0
         self._start = 0
         self._latest: np.ndarray | None = None
 
     def __call__(self, inputs: Inputs, *, last: bool) -> Answered:
         """Take the next frames; answer those of whole pieces, with `last` all that are left."""
-        self._shape, self._kind = inputs.shape[1:], inputs.dtype
-        if len(inputs):
-            self._waiting.append(inputs)
-            self._n_waiting += len(inputs)
+        n_frames = self._piece.n_frames
+        if self._next is None:
+            self._next = np.empty((n_frames, *inputs.shape[1:]), inputs.dtype)
         answers = []
-        while self._n_waiting >= self._piece.n_frames:
-            answers.append(self._answer(self._take(), _UNKNOWN))
+        while len(inputs):
+            n_taken = min(n_frames - self._n_waiting, len(inputs))
+            self._next[self._n_waiting : self._n_waiting + n_taken] = inputs[:n_taken]
+            self._n_waiting, inputs = self._n_waiting + n_taken, inputs[n_taken:]
+            if self._n_waiting == n_frames:
+                answers.append(self._answer(self._next, _UNKNOWN))
+                self._n_waiting = 0
         if last:
-            answers += self._rest()
+            answers += self._rest(self._next)
         return np.concatenate(answers) if answers else np.empty((0, 0), np.float32)
 
-    def _rest(self) -> list[Answered]:
+    def _rest(self, frames: Inputs) -> list[Answered]:
         """What is left of the run, then nothing but zeros until all is answered."""
         length = self._start + self._n_waiting
         rows = []
         while self._start - self._piece.delay < length - self._piece.lost:
-            rest = self._waiting.copy()
-            missing = self._piece.n_frames - self._n_waiting
-            rest.append(np.zeros((missing, *self._shape), self._kind))
-            self._waiting, self._n_waiting = [], 0
-            rows.append(self._answer(np.concatenate(rest), length))
+            frames[self._n_waiting :] = 0
+            self._n_waiting = 0
+            rows.append(self._answer(frames, length))
         after = self._piece.lost - self._piece.lost // 2
         if after and self._latest is not None:
             rows.append(np.repeat(self._latest, after, axis=0))
@@ -104,14 +106,3 @@ class PieceAnswer:
             mine = np.concatenate([np.repeat(mine[:1], piece.lost // 2, axis=0), mine])
         self._latest = mine[-1:]
         return mine
-
-    def _take(self) -> Inputs:
-        """The next whole piece."""
-        n_frames = self._piece.n_frames
-        if len(self._waiting) == 1 and self._n_waiting == n_frames:
-            piece, rest = self._waiting[0], []
-        else:
-            run = np.concatenate(self._waiting)
-            piece, rest = run[:n_frames], [run[n_frames:]] if len(run) > n_frames else []
-        self._waiting, self._n_waiting = rest, self._n_waiting - n_frames
-        return piece
