@@ -45,6 +45,7 @@ NOT_BENCHMARKS = {
     "page",
     "runner",
     "stages",
+    "udp_feed",
 }
 
 #: Libraries whose versions change the figures.

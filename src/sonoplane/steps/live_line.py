@@ -14,7 +14,7 @@ __all__ = ["LiveLine", "ended_by"]
 
 
 #: A line that has not grown shorter for so long, seconds, will not be caught up with.
-_PATIENCE_S = 3.0
+_PATIENCE_S = 5.0
 
 
 class LiveLine:

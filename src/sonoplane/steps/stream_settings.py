@@ -13,6 +13,6 @@ class StreamSettings(BaseModel):
     ahead: int = Field(default=4, ge=1)
     """Frames that may wait for the network; where more come the oldest is dropped. Fewer keep answers fresh, more
     ride out a moment in which the machine is busy."""
-    catch_up_s: float = Field(default=10.0, ge=0)
+    catch_up_s: float = Field(default=30.0, ge=0)
     """Seconds, from when the ultrasound region is known, within which the frames that came until then may be answered
     late, as long as answers gain on the feed; then the newest win."""
