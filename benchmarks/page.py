@@ -37,8 +37,9 @@ BESIDE = """\
 
 Labels and differences are against PyTorch in float32, which answers the same frames in the same mode; peak memory is
 that of `sonoplane predict` in a process of its own, which compiles its model. The networks are not trained: their
-weights are drawn; in all but those of `predict` the last layer is fitted to tell simulated patients apart, so that labels
-change along the recording (`benchmarks/drawn.py`). How well trained networks bear coarse arithmetic they do not tell.
+weights are drawn; in all but `predict-2d` and `predict-dicom`, the last layer is fitted to tell simulated patients
+apart, so that labels change along the recording (`benchmarks/drawn.py`). How well trained networks bear coarse
+arithmetic they do not tell.
 
 Of `predict-dicom`, `first` is with an empty cache and `kept` with the compiled model in it: `python` until it begins,
 `imports` of libraries, the `network` opened, the `recording` opened and its region found, the `answers` (the model is
