@@ -1,8 +1,8 @@
 """Follow an H.264 feed of 640 x 480 at 30 frames a second, sent over UDP by this machine itself, and count the drops.
 
-`python -m benchmarks.udp_feed [SECONDS]` prints what `sonoplane stream` ends with. The network is SonoNet-16 in causal
-(2+1)D at 224 x 288, in float32, with drawn weights. A first run of ten seconds finds the region and keeps it, as a
-device does; the second is the one that counts.
+`python -m benchmarks.udp_feed [SECONDS [PRECISION]]` prints what `sonoplane stream` ends with. The network is
+SonoNet-16 in causal (2+1)D at 224 x 288, in float32 or another precision, with drawn weights. A first run of ten seconds
+finds the region and keeps it, as a device does; the second is the one that counts.
 """
 
 import signal
@@ -27,16 +27,17 @@ ADDRESS = "udp://127.0.0.1:23456"
 STARTS_S, ENDS_S = 5.0, 5.0
 
 
-def follow(folder: Path, seconds: float) -> str:
+def follow(folder: Path, seconds: float, precision: str) -> str:
     """What the stream said last."""
     bundle, frames = _bundle(folder / "bundle"), _frames()
     for length in (10.0, seconds):
-        said = _once(bundle, folder / "region.json", frames, length)
+        said = _once(bundle, folder / "region.json", frames, length, precision)
     return said
 
 
-def _once(bundle: Bundle, region: Path, frames: list[np.ndarray], seconds: float) -> str:
+def _once(bundle: Bundle, region: Path, frames: list[np.ndarray], seconds: float, precision: str) -> str:
     words = ["stream", ADDRESS, "--bundle", str(bundle.folder), "--region-cache", str(region), "--json"]
+    words += ["--run.precision", precision]
     command = [sys.executable, "-c", "from sonoplane.cli.main import main; main()", *words]
     with (
         (region.with_name("said")).open("w+") as said,
@@ -82,5 +83,6 @@ def _bundle(folder: Path) -> Bundle:
 
 
 if __name__ == "__main__":
+    given = dict(enumerate(sys.argv))
     with TemporaryDirectory() as folder:
-        print(follow(Path(folder), float(sys.argv[1]) if len(sys.argv) > 1 else 300.0))
+        print(follow(Path(folder), float(given.get(1, 300)), given.get(2, "float32")))

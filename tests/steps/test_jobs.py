@@ -187,7 +187,7 @@ def test_interrupted_all_end_at_once(tmp_path: Path) -> None:
     workers = begun(process)
     assert list(tmp_path.iterdir())
     os.killpg(process.pid, signal.SIGINT)
-    _, err = process.communicate(timeout=10)
+    _, err = process.communicate(timeout=30)
     assert psutil.wait_procs(workers, timeout=1)[1] == []
     assert err.count("Traceback") == err.count("KeyboardInterrupt\n") == 1
     assert not list(tmp_path.iterdir())
