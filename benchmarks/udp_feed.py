@@ -1,8 +1,8 @@
 """Follow an H.264 feed of 640 x 480 at 30 frames a second, sent over UDP by this machine itself, and count the drops.
 
 `python -m benchmarks.udp_feed [SECONDS [PRECISION]]` prints what `sonoplane stream` ends with. The network is
-SonoNet-16 in causal (2+1)D at 224 x 288, in float32 or another precision, with drawn weights. A first run of ten seconds
-finds the region and keeps it, as a device does; the second is the one that counts.
+SonoNet-16 in causal (2+1)D at 224 x 288, in float32 or another precision, with drawn weights. A first run of ten
+seconds finds the region and keeps it, as a device does; the second is the one that counts.
 """
 
 import signal
