@@ -33,7 +33,16 @@ from sonoplane.video.opening import open_recording
 from sonoplane.video.phantom import PhantomExam, PhantomSettings, simulate
 from sonoplane.video.phantom_files import write_mp4
 
-__all__ = ["CLASSES", "Scenes", "drawn_bundle", "images_of", "inputs_of", "scenes", "timeline"]
+__all__ = [
+    "CLASSES",
+    "Scenes",
+    "drawn_bundle",
+    "images_of",
+    "inputs_of",
+    "plain_bundle",
+    "scenes",
+    "timeline",
+]
 
 CLASSES = tuple(f"patient {i}" for i in range(4))
 #: How many frames, from all over the recording, batch norm keeps the statistics of.
@@ -109,6 +118,13 @@ def drawn_bundle(folder: Path, network: str, size: tuple[int, int], seen: Scenes
     features = timeline(seen.file, handing_on, {"mode": mode}).logits.astype(np.float64)
     fitted = _fitted(features, np.array([CLASSES.index(label) for label in seen.labels]))
     return _save(folder / "drawn", spec, card, weights | _last(spec, *fitted))
+
+
+def plain_bundle(folder: Path, network: str) -> Bundle:
+    """A network of seven classes at 224 x 288 whose weights are drawn and nothing more: it only takes its time."""
+    spec = network_spec(network, n_classes=7)
+    card = Card(classes=tuple("abcdefg"), size=(224, 288))
+    return _save(folder, spec, card, weights_of(build(spec, seed=0)))
 
 
 def _save(folder: Path, spec: NetworkSpec, card: Card, weights: dict[str, np.ndarray]) -> Bundle:

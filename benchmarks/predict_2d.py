@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.drawn import plain_bundle
 from benchmarks.runner import Contest, Facts
 from sonoplane.frames.cleaning import clean
 from sonoplane.inference.backends import BackendChoice, BatchBackend, open_backend
 from sonoplane.inference.export import export
-from sonoplane.models.bundle import Bundle, save_bundle
+from sonoplane.models.bundle import Bundle
 from sonoplane.models.card import Card
-from sonoplane.models.registry import build, network_spec, weights_of
 from sonoplane.records import Timeline
 from sonoplane.steps.predict import predict_all
 from sonoplane.steps.recipe import layered
@@ -39,7 +39,10 @@ RECIPE = layered({"run": {"precision": "float32"}, "keyframes": {"min_probabilit
 
 def prepare(folder: Path) -> Contest:
     """One recording: its prepared frames answered by the bare model, its file predicted by ours."""
-    path, bundle = _recording(folder / "sweep.mp4"), _bundle(folder / "bundle")
+    path, bundle = (
+        _recording(folder / "sweep.mp4"),
+        export(plain_bundle(folder / "bundle", "sononet2d-16"), "openvino")[0],
+    )
     network, inputs = open_backend(bundle, "openvino", RECIPE.run), _inputs(path, bundle.card)
     assert isinstance(network, BatchBackend)
     batch = _fastest(network, inputs)
@@ -107,11 +110,3 @@ def _recording(path: Path) -> Path:
     settings = PhantomSettings(height=480, width=640, frames=N_FRAMES, fps=30)
     exam = next(simulate("liver-sweep", patients=1, exams=(1, 1), seed=1, settings=settings))
     return write_mp4(exam, path, quality=QUALITY)
-
-
-def _bundle(folder: Path) -> Bundle:
-    spec = network_spec("sononet2d-16", n_classes=7)
-    card = Card(classes=tuple("abcdefg"), size=(224, 288))
-    weights = weights_of(build(spec, seed=0))
-    bundle = save_bundle(folder, name="drawn", version="1", spec=spec, card=card, weights=weights, recipe={})
-    return export(bundle, "openvino")[0]

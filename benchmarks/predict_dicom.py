@@ -15,12 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.drawn import plain_bundle
 from benchmarks.runner import Contest, Facts
 from benchmarks.stages import STAGES
 from sonoplane.inference.export import export
-from sonoplane.models.bundle import Bundle, save_bundle
-from sonoplane.models.card import Card
-from sonoplane.models.registry import build, network_spec, weights_of
 from sonoplane.video.phantom import PhantomSettings, simulate
 from sonoplane.video.phantom_files import write_dicom
 
@@ -32,7 +30,10 @@ ROOT = Path(__file__).parents[1]
 
 def prepare(folder: Path) -> Contest:
     """One recording, predicted in a process of its own, with a cache of its own or with one that is kept."""
-    cine, bundle = _cine(folder / "cine.dcm"), _bundle(folder / "bundle")
+    cine, bundle = (
+        _cine(folder / "cine.dcm"),
+        export(plain_bundle(folder / "bundle", "sononet3d-16"), "openvino")[0],
+    )
     numbers = count()
     told: dict[str, list[dict[str, float]]] = {"first": [], "kept": []}
 
@@ -91,11 +92,3 @@ def _cine(path: Path) -> Path:
     return write_dicom(
         next(simulate("liver-sweep", patients=1, exams=(1, 1), seed=1, settings=settings)), path
     )
-
-
-def _bundle(folder: Path) -> Bundle:
-    spec = network_spec("sononet3d-16", n_classes=7)
-    card = Card(classes=tuple("abcdefg"), size=(224, 288))
-    weights = weights_of(build(spec, seed=0))
-    bundle = save_bundle(folder, name="drawn", version="1", spec=spec, card=card, weights=weights, recipe={})
-    return export(bundle, "openvino")[0]

@@ -16,9 +16,8 @@ from tempfile import TemporaryDirectory
 import av
 import numpy as np
 
-from sonoplane.models.bundle import Bundle, save_bundle
-from sonoplane.models.card import Card
-from sonoplane.models.registry import build, network_spec, weights_of
+from benchmarks.drawn import plain_bundle
+from sonoplane.models.bundle import Bundle
 from sonoplane.video.phantom import PhantomSettings, simulate
 
 FPS = 30
@@ -29,7 +28,7 @@ STARTS_S, ENDS_S = 5.0, 5.0
 
 def follow(folder: Path, seconds: float, precision: str) -> str:
     """What the stream said last."""
-    bundle, frames = _bundle(folder / "bundle"), _frames()
+    bundle, frames = plain_bundle(folder / "bundle", "sononet2plus1d-16-causal"), _frames()
     for length in (10.0, seconds):
         said = _once(bundle, folder / "region.json", frames, length, precision)
     return said
@@ -73,13 +72,6 @@ def _frames() -> list[np.ndarray]:
     settings = PhantomSettings(height=480, width=640, frames=200, fps=FPS)
     exam = next(simulate("liver-sweep", patients=1, exams=(1, 1), seed=1, settings=settings))
     return [np.ascontiguousarray(frame.image) for frame in exam.recording.frames()]
-
-
-def _bundle(folder: Path) -> Bundle:
-    spec = network_spec("sononet2plus1d-16-causal", n_classes=7)
-    card = Card(classes=tuple("abcdefg"), size=(224, 288))
-    weights = weights_of(build(spec, seed=0))
-    return save_bundle(folder, name="drawn", version="1", spec=spec, card=card, weights=weights, recipe={})
 
 
 if __name__ == "__main__":
