@@ -41,9 +41,9 @@ def _main(began: float, arguments: list[str]) -> dict[str, float]:
         return call
 
     with stage("imports"):
-        import av  # noqa: F401
-        import openvino  # noqa: F401
-        import pydicom  # noqa: F401
+        import av  # noqa: F401  # predict imports it when it opens a video, which would count as that
+        import openvino  # noqa: F401  # likewise, when it makes the network ready
+        import pydicom  # noqa: F401  # likewise, when it opens a DICOM file
 
         from sonoplane.cli.main import main
         from sonoplane.steps import predict

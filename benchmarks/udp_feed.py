@@ -22,7 +22,7 @@ from sonoplane.video.phantom import PhantomSettings, simulate
 
 FPS = 30
 ADDRESS = "udp://127.0.0.1:23456"
-#: Python is not in the middle of anything before that, nor has it more to tell after it.
+#: By then the stream listens, and by then it has answered what was sent.
 STARTS_S, ENDS_S = 5.0, 5.0
 
 

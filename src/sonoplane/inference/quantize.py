@@ -57,7 +57,8 @@ def quantize_piece(
         MissingExtra: nncf is not installed.
         UsageError: there is no run.
     """
-    request = new_core().compile_model(_read(piece), "CPU", hints_of(settings)).create_infer_request()
+    exact = hints_of(settings.model_copy(update={"precision": "float32"}))
+    request = new_core().compile_model(_read(piece), "CPU", exact).create_infer_request()
     samples = [sample for run in runs for sample in _remembered(piece, run, request)]
     model = _quantized(_read(piece), samples)
     _keep_memory_float(model, {name for _, name in piece.memory})
