@@ -42,6 +42,7 @@ NOT_BENCHMARKS = {
     "every_frame",
     "frame_by_frame",
     "old_training",
+    "one_key_frame",
     "page",
     "runner",
     "stages",

@@ -12,6 +12,7 @@ COMMANDS = [
     "prepare",
     "train",
     "evaluate",
+    "explain",
     "compare",
     "export",
     "models",

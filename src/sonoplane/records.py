@@ -15,6 +15,7 @@ __all__ = [
     "Facts",
     "Findings",
     "Frame",
+    "FrameBox",
     "FrameSource",
     "Image",
     "KeyFrame",
@@ -74,6 +75,17 @@ class Box:
         return Box(
             left=self.left, top=self.top, right=min(self.right, width), bottom=min(self.bottom, height)
         )
+
+    def overlap(self, other: "Box") -> float:
+        """How much both share: their common area by that of either (intersection over union), 0 to 1.
+
+        >>> Box(left=0, top=0, right=2, bottom=2).overlap(Box(left=1, top=0, right=3, bottom=2))
+        0.3333333333333333
+        """
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.bottom, other.bottom) - max(self.top, other.top)
+        shared = max(width, 0) * max(height, 0)
+        return shared / (self.width * self.height + other.width * other.height - shared)
 
 
 RegionKind: TypeAlias = Literal["tissue", "color-flow", "m-mode", "spectral", "other"]
@@ -238,6 +250,18 @@ class KeyFrame:
     reason: str
     image: Image = field(repr=False)
     """Blanked outside the ultrasound region."""
+    box: Box | None = None
+    """Where in the image the network saw the plane; None where that is not known."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FrameBox:
+    """Where in a frame the network saw a class."""
+
+    frame: int
+    label: str
+    box: Box
+    """In pixels of the recording's own frame."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -275,5 +299,7 @@ class Findings:
     precision: str
     settings: dict[str, Any] = field(default_factory=dict)
     """The recipe that was in force, section by section."""
+    boxes: tuple[FrameBox, ...] = ()
+    """Frame by frame, where all frames were localised; key frames have their own."""
     source_sha256: str | None = None
     """Digest of the source's content: tells two recordings of one name apart; None where there is no file."""

@@ -1,10 +1,13 @@
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
+from sonoplane.inference.explaining import Sight
 from sonoplane.inference.keyframes import KeyFrameChooser, sharpness
 from sonoplane.inference.predictor import Seen
 from sonoplane.inference.settings import KeyFrameSettings
-from sonoplane.records import Frame, KeyFrame, Segment
+from sonoplane.records import Box, Frame, KeyFrame, Segment
 
 CLASSES = ("background", "kidney", "liver")
 SHARP = np.random.default_rng(0).integers(0, 256, (32, 48), dtype=np.uint8)
@@ -119,3 +122,38 @@ def test_gain_does_not_change_sharpness(gain: float) -> None:
 
 def test_a_frame_of_one_value_has_no_sharpness() -> None:
     assert sharpness(np.full((8, 8), 7, np.uint8)) == 0
+
+
+@pytest.mark.parametrize(
+    ("sight", "best", "expected"),
+    [
+        (Sight(), 5, [5]),
+        (Sight(length=4, place=3), 7, [4, 5, 6, 7]),
+        (Sight(length=4, place=3), 2, [0, 0, 1, 2]),
+        (Sight(length=3, step=3, place=2), 8, [2, 5, 8]),
+        (Sight(length=3, step=3, place=2), 4, [1, 1, 4]),
+        (Sight(length=5, place=2), 6, [4, 5, 6, 7, 8]),
+        (Sight(length=5, place=2), 11, [9, 10, 11, 11, 11]),
+        (Sight(length=5, step=2, place=2), 9, [5, 7, 9, 11, 11]),
+    ],
+)
+def test_a_key_frame_is_located_by_the_frames_that_are_looked_at_with_it(
+    sight: Sight, best: int, expected: list[int]
+) -> None:
+    asked: list[list[int]] = []
+
+    def locate(prepared: Sequence[np.ndarray], plane: str) -> Box:
+        assert plane == "kidney"
+        asked.append([int(image[0, 0]) for image in prepared])
+        return Box(left=best, top=0, right=best + 1, bottom=1)
+
+    chooser = KeyFrameChooser(CLASSES, CLASSES[1:], KeyFrameSettings(per_plane=1), sight=sight)
+    for i in range(12):
+        image = SHARP.copy()
+        image[0, 0] = i
+        chooser.add(seen(i, "kidney", logit=6.0 if i == best else 4.0, image=image))
+    (keyframe,) = chooser.choose([run(0, 12, "kidney")], locate)
+    assert keyframe.frame == best
+    assert asked == [expected]
+    assert keyframe.box
+    assert keyframe.box.left == best

@@ -5,6 +5,8 @@ from typing import Literal
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from sonoplane.errors import UsageError
@@ -168,3 +170,38 @@ def test_an_unknown_builtin_card_names_the_known_ones() -> None:
     assert builtin_cards() == ("fetal",)
     with pytest.raises(UsageError, match="fetal"):
         builtin_card("adult")
+
+
+@pytest.mark.parametrize("fit", ["stretch", "pad"])
+@given(data=st.data())
+def test_what_the_geometry_did_is_undone(fit: Literal["stretch", "pad"], data: st.DataObject) -> None:
+    height, width = data.draw(st.tuples(st.integers(40, 90), st.integers(40, 90)))
+    within = Box(left=5, top=9, right=5 + width, bottom=9 + height)
+    left, top = data.draw(st.tuples(st.integers(5, width - 12), st.integers(9, height - 12)))
+    marked = Box(left=left, top=top, right=left + 16, bottom=top + 16)
+    frame = np.zeros((120, 130), np.uint8)
+    frame[marked.slices] = 255
+    card = Card(classes=("a", "b"), size=(48, 64), fit=fit)
+    prepared = card.geometry(frame, within)
+    rows, columns = np.nonzero(prepared > 127)
+    left, top, right, bottom = map(int, (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1))
+    shown = Box(left=left, top=top, right=right, bottom=bottom)
+    placed = card.placed(shown, within)
+    for side in ("left", "top", "right", "bottom"):
+        assert abs(getattr(placed, side) - getattr(marked, side)) <= 2
+    back = card.spread(prepared.astype(np.float32), within)
+    assert back.shape == (height, width)
+    cut = np.zeros((120, 130), np.float32)
+    cut[marked.slices] = 255
+    assert abs(back - cut[within.slices]).mean() < 25
+
+
+def test_a_box_in_the_padding_is_put_at_the_edge() -> None:
+    card = Card(classes=("a",), size=(40, 40), fit="pad")
+    within = Box(left=10, top=20, right=90, bottom=40)  # fills rows 15 to 24
+    assert card.placed(Box(left=0, top=0, right=40, bottom=10), within) == Box(
+        left=10, top=20, right=90, bottom=21
+    )
+    assert card.placed(Box(left=0, top=30, right=40, bottom=40), within) == Box(
+        left=10, top=39, right=90, bottom=40
+    )

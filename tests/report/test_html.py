@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from sonoplane.records import Box
 from sonoplane.report.html import report_html
 from sonoplane.report.images import image_names
 from tests.report.sweeps import findings, timeline
@@ -135,3 +136,31 @@ def test_color_frames_stay_in_color():
     seen = timeline(60)
     found = findings(seen, color=True, per_plane=1)
     Page(report_html(found, seen, image_names(found.keyframes)))
+
+
+def test_a_box_stands_over_the_key_frame_at_its_place_in_the_region():
+    seen = timeline(60)
+    found = findings(seen, per_plane=1)
+    box = Box(left=140, top=112, right=340, bottom=262)
+    keyframes = tuple(replace(keyframe, box=box) for keyframe in found.keyframes)
+    names = image_names(keyframes)
+    text = report_html(replace(found, keyframes=keyframes), seen, names)
+    Page(text)
+    # The region lies at (40, 12) and has 560 x 450 pixels.
+    drawn = (
+        '<svg viewBox="0 0 560 450" aria-hidden="true"><rect x="100" y="100" width="200" height="150"/></svg>'
+    )
+    assert text.count(drawn) == len(keyframes)
+    assert "It is no outline" in text
+    plain = report_html(found, seen, names)
+    assert "<rect" not in plain
+    assert "It is no outline" not in plain
+
+
+def test_pages_and_videos_beside_the_page_are_linked():
+    seen = timeline(60)
+    found = findings(seen, per_plane=1)
+    names = image_names(found.keyframes)
+    beside = {"explanation.html", "overlay.mp4", "findings.json"}
+    links = [a for a in Page(report_html(found, seen, names, beside)).addresses if not a.startswith("data:")]
+    assert links == ["explanation.html", "overlay.mp4"]

@@ -9,9 +9,21 @@ import pytest
 
 from sonoplane.inference.export import export
 from sonoplane.models.bundle import Bundle
+from sonoplane.records import Box
 from sonoplane.steps.predict import predict_all
 from sonoplane.steps.recipe import layered
 from sonoplane.steps.weights import import_bundle
+
+#: Where the structure that names each plane lies, marked by eye.
+MARKED = {
+    "3VV": Box(left=467, top=308, right=698, bottom=578),
+    "BRAIN-CB": Box(left=215, top=115, right=659, bottom=488),
+    "FEMUR": Box(left=464, top=345, right=744, bottom=440),
+    "KIDNEYS": Box(left=440, top=200, right=850, bottom=500),
+    "LIPS": Box(left=300, top=180, right=600, bottom=560),
+    "PROFILE": Box(left=270, top=240, right=560, bottom=480),
+    "SPINE-SAGITTAL": Box(left=240, top=290, right=780, bottom=500),
+}
 
 
 @pytest.fixture(scope="module")
@@ -42,3 +54,23 @@ def test_all_seven_images_are_named_and_their_logits_are_the_published(
             (row,) = csv.DictReader(file)
         logits = [float(row[label]) for label in expected["classes"]]
         assert np.allclose(logits, image["logits"], atol=2e-3)
+
+
+def test_key_frames_of_all_seven_have_a_box_on_the_structure_that_names_the_plane(
+    fetal: Bundle, shared_data: Path, tmp_path: Path
+) -> None:
+    predict_all([shared_data / "sononet/images"], bundle=fetal, out=tmp_path, recipe=layered(fetal.recipe))
+    for name, marked in MARKED.items():
+        (keyframe,) = json.loads((tmp_path / name / "findings.json").read_text())["keyframes"]
+        box = Box(**keyframe["box"])
+        x, y = (box.left + box.right) / 2, (box.top + box.bottom) / 2
+        assert marked.left < x < marked.right, name
+        assert marked.top < y < marked.bottom, name
+        assert box.overlap(marked) > 0.3, name
+
+
+def test_no_box_is_drawn_where_none_is_wanted(fetal: Bundle, shared_data: Path, tmp_path: Path) -> None:
+    recipe = layered(fetal.recipe, {"localization": {"keyframes": False}})
+    predict_all([shared_data / "sononet/images/3VV.tiff"], bundle=fetal, out=tmp_path, recipe=recipe)
+    (keyframe,) = json.loads((tmp_path / "3VV" / "findings.json").read_text())["keyframes"]
+    assert keyframe["box"] is None

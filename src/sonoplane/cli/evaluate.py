@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from sonoplane.cli.flags import Answering, Backend, Split, Timelines, settings_of
 from sonoplane.cli.words import Json, Recipe, print_json, print_line
@@ -21,6 +22,8 @@ def evaluate(
     task: str | None = None,
     mode: Literal["both", "clip", "dense"] = "both",
     backend: Backend = "auto",
+    background: Literal["none", "share", "all"] = "all",
+    background_frames: Annotated[int, Parameter(validator=Number(gte=1))] = 4,
     timelines: Timelines = 100,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     recipe: Recipe = None,
@@ -44,9 +47,15 @@ def evaluate(
         trained.
     backend
         What runs the network; `auto` takes OpenVINO where it can answer, which is the fastest on a processor.
+    background
+        Whether the network reads what lies around the ultrasound, found out on some frames: `share` tells how much
+        of what it looks at lies there, `all` also answers them with other backgrounds.
+    background_frames
+        How many frames of a recording are taken for that, at most.
     overwrite
         Replace an earlier evaluation that is there.
     """
+    from sonoplane.metrics.background_settings import BackgroundSettings
     from sonoplane.models.bundle import Bundle
     from sonoplane.steps.evaluate import PAGE
     from sonoplane.steps.evaluate import evaluate as measure
@@ -62,6 +71,8 @@ def evaluate(
         task=task,
         backend=backend,
         modes="both" if mode == "both" else "one",
+        background=background,
+        background_settings=BackgroundSettings(frames=background_frames),
         timelines=timelines,
         overwrite=overwrite,
     )

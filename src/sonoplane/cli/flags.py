@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from sonoplane.cli.words import fields_of, given
 from sonoplane.frames.layouts_settings import LayoutSettings
 from sonoplane.frames.region_settings import RegionSettings
+from sonoplane.inference.localization_settings import LocalizationSettings
 from sonoplane.inference.settings import FindingsSettings, KeyFrameSettings, RunSettings
 from sonoplane.inference.smoothing_settings import SmoothingSettings
 
@@ -42,12 +43,13 @@ class _Answering:
     smoothing: SmoothingSettings | None = None
     findings: FindingsSettings | None = None
     keyframes: KeyFrameSettings | None = None
+    localization: LocalizationSettings | None = None
 
 
 Cleaning = Annotated[_Cleaning | None, Parameter(name="*")]
 """`--region.X` and `--layouts.X`."""
 Answering = Annotated[_Answering | None, Parameter(name="*")]
-"""`--run.X`, `--smoothing.X`, `--findings.X` and `--keyframes.X`."""
+"""`--run.X`, `--smoothing.X`, `--findings.X`, `--keyframes.X` and `--localization.X`."""
 
 
 def settings_of(

@@ -78,6 +78,11 @@ Measure several networks on the same recordings: which is better, how surely, an
 
 Example: `sonoplane compare archive --bundle a --bundle b --bundle c --out comparison`
 """,
+    "explain": """
+Say what recordings show, as `predict` does, and where in their frames the network looked.
+
+Example: `sonoplane explain sweep.dcm --bundle liver --out out --method grad-cam`
+""",
     "export": """
 Make the network a model that other programs run, kept in its bundle, and prove that it answers the
 same.
@@ -105,7 +110,7 @@ for _name, _help in COMMANDS.items():
 _TRAIN = "Run `pip install 'sonoplane[train]'`."
 #: What is not in the plain install, and how to get it.
 _EXTRAS = dict.fromkeys(
-    ("torch", "pytorch_lightning", "onnxscript", "numba", "matplotlib", "tensorboardX"), _TRAIN
+    ("torch", "captum", "pytorch_lightning", "onnxscript", "numba", "matplotlib", "tensorboardX"), _TRAIN
 )
 
 

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from sonoplane.cli.flags import Answering, Backend, Cleaning, settings_of
-from sonoplane.cli.words import Json, Recipe, fields_of, print_json, print_line
+from sonoplane.cli.predicted import print_predicted
+from sonoplane.cli.words import Json, Recipe
 
 __all__ = ["predict"]
 
@@ -51,29 +52,4 @@ def predict(
     predicted = predict_all(
         recordings, bundle=loaded, out=out, recipe=settings, backend=backend, logits=logits
     )
-    if as_json:
-        print_json(
-            {
-                "done": [
-                    {
-                        "recording": entry.recording,
-                        "label": entry.label,
-                        "probability": entry.probability,
-                        "planes": {"found": entry.found, "missing": entry.missing},
-                        "frames": entry.n_frames,
-                        "warnings": entry.n_warnings,
-                    }
-                    for entry in predicted.done
-                ],
-                "failures": [fields_of(failure) for failure in predicted.failures],
-            }
-        )
-    else:
-        for entry in predicted.done:
-            print_line(f"{entry.recording}: {entry.label} ({entry.probability:.2f})")
-        print_line(
-            f"{len(predicted.done)} done, {len(predicted.failures)} failed. Open {out / 'index.html'}."
-        )
-    if not predicted.done:
-        return 2
-    return 1 if predicted.failures else 0
+    return print_predicted(predicted, out, as_json=as_json)

@@ -1,19 +1,25 @@
 """Which few frames of each plane a physician should see: chosen while the recording is read, in bounded memory."""
 
 from bisect import bisect_right, insort
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import cv2
 import numpy as np
 
+from sonoplane.inference.explaining import Sight
 from sonoplane.inference.predictor import Seen
 from sonoplane.inference.settings import KeyFrameSettings
 from sonoplane.inference.timeline import softmax
 from sonoplane.metrics.calibration_record import Calibration
-from sonoplane.records import Frame, Image, KeyFrame, Segment
+from sonoplane.records import Box, Frame, Image, KeyFrame, Segment
 
-__all__ = ["KeyFrameChooser", "sharpness"]
+__all__ = ["KeyFrameChooser", "Locate", "sharpness"]
+
+Locate: TypeAlias = Callable[[Sequence[np.ndarray], str], Box | None]
+"""Where a frame shows a plane, told from what the card's geometry made of the frames that are looked at with it."""
 
 #: Candidates kept for each key frame asked for: spares, for those that turn out blurred or in too short a run.
 _SPARES = 2
@@ -53,6 +59,28 @@ class _Candidate:
     probability: float
     sharpness: float
     worth: float
+    around: "_Around | None" = field(default=None, repr=False)
+
+
+class _Around:
+    """The prepared frames that are looked at together to say where one of them shows its plane, as far as they came."""
+
+    def __init__(self, sight: Sight, frame: int, past: Sequence[np.ndarray]) -> None:
+        self._sight, self._frame = sight, frame
+        self._frames = [*past[:: -sight.step][::-1]]
+        self._before = len(self._frames) - 1
+
+    def add(self, prepared: np.ndarray, frame: int) -> bool:
+        """Take a later frame, if it is one of them; whether further ones are waited for."""
+        if (frame - self._frame) % self._sight.step == 0 and frame <= self._frame + self._sight.after:
+            self._frames.append(prepared)
+        return frame < self._frame + self._sight.after
+
+    def clip(self) -> list[np.ndarray]:
+        """All of them in order; the first and the last there are stand for those that are not."""
+        missing = [self._frames[0]] * (self._sight.place - self._before)
+        clip = missing + self._frames
+        return clip + [self._frames[-1]] * (self._sight.length - len(clip))
 
 
 class KeyFrameChooser:
@@ -60,7 +88,8 @@ class KeyFrameChooser:
 
     A frame's worth is its probability times how sharp it is beside the frames so far; of two candidates closer
     than the settings allow, the worthier stays. A frame is a candidate only once its label has held long enough, so
-    that flickers, however sure, never take the places of a plane.
+    that flickers, however sure, never take the places of a plane. With `sight`, the prepared frames are kept that are
+    looked at to tell where a key frame shows its plane.
     """
 
     def __init__(
@@ -69,8 +98,10 @@ class KeyFrameChooser:
         planes: Sequence[str],
         settings: KeyFrameSettings | None = None,
         calibration: Calibration | None = None,
+        sight: Sight | None = None,
     ) -> None:
         self.classes = classes
+        self.sight = sight
         self.calibration = calibration or Calibration(classes=classes)
         self.planes = tuple(planes)
         self.settings = settings or KeyFrameSettings()
@@ -81,11 +112,15 @@ class KeyFrameChooser:
         self._run_label = ""
         self._run_length = 0
         self._waiting: list[_Candidate] = []
+        self._past: deque[np.ndarray] = deque(maxlen=sight.before + 1 if sight else 0)
+        self._open: list[_Around] = []
 
     def add(self, seen: Seen) -> None:
         """Consider the next frame."""
         sharp = sharpness(seen.prepared)
         self._remember(sharp)
+        self._past.append(seen.prepared)
+        self._open = [around for around in self._open if around.add(seen.prepared, seen.frame.index)]
         probabilities = softmax(self.calibration.apply(seen.logits))
         best = int(probabilities.argmax())
         plane, probability = self.classes[best], float(probabilities[best])
@@ -109,8 +144,15 @@ class KeyFrameChooser:
     def _candidate(self, seen: Seen, probability: float, sharp: float) -> _Candidate:
         typical = self._sharpness_so_far[len(self._sharpness_so_far) // 2]
         relative = min(1.0, sharp / typical) if typical else 1.0
+        around = _Around(self.sight, seen.frame.index, [*self._past]) if self.sight else None
+        if around:
+            self._open.append(around)
         return _Candidate(
-            frame=seen.frame, probability=probability, sharpness=sharp, worth=probability * relative
+            frame=seen.frame,
+            probability=probability,
+            sharpness=sharp,
+            worth=probability * relative,
+            around=around,
         )
 
     def _admit(self) -> None:
@@ -119,8 +161,8 @@ class KeyFrameChooser:
             self._offer(self._run_label, candidate)
         self._waiting.clear()
 
-    def choose(self, segments: Sequence[Segment]) -> tuple[KeyFrame, ...]:
-        """The key frames, plane by plane in the protocol's order, the best of each first."""
+    def choose(self, segments: Sequence[Segment], locate: Locate | None = None) -> tuple[KeyFrame, ...]:
+        """The key frames, plane by plane in the protocol's order, the best of each first; with boxes by `locate`."""
         n_frames = segments[-1].stop if segments else 0
         if self._run_length == n_frames:  # a recording shorter than the shortest run
             self._admit()
@@ -129,10 +171,10 @@ class KeyFrameChooser:
         return tuple(
             keyframe
             for plane in self.planes
-            for keyframe in self._choose_of(plane, [s for s in lasting if s.label == plane])
+            for keyframe in self._choose_of(plane, [s for s in lasting if s.label == plane], locate)
         )
 
-    def _choose_of(self, plane: str, runs: list[Segment]) -> list[KeyFrame]:
+    def _choose_of(self, plane: str, runs: list[Segment], locate: Locate | None) -> list[KeyFrame]:
         held = [
             (candidate, run)
             for candidate in sorted(self._candidates[plane], key=lambda c: (-c.worth, c.frame.index))
@@ -141,9 +183,9 @@ class KeyFrameChooser:
         ]
         sharp = [pair for pair in held if self._rank(pair[0].sharpness) >= self.settings.blurred_below]
         chosen = (sharp or held)[: self.settings.per_plane]
-        return [self._tell(plane, candidate, run) for candidate, run in chosen]
+        return [self._tell(plane, candidate, run, locate) for candidate, run in chosen]
 
-    def _tell(self, plane: str, candidate: _Candidate, run: Segment) -> KeyFrame:
+    def _tell(self, plane: str, candidate: _Candidate, run: Segment, locate: Locate | None) -> KeyFrame:
         rank = self._rank(candidate.sharpness)
         length = run.stop - run.start
         if self._n_seen == 1:
@@ -161,6 +203,7 @@ class KeyFrameChooser:
             sharpness=rank,
             reason=reason,
             image=candidate.frame.image,
+            box=locate(candidate.around.clip(), plane) if locate and candidate.around else None,
         )
 
     def _rank(self, value: float) -> float:

@@ -20,7 +20,16 @@ from sonoplane.inference.ways import Way
 if TYPE_CHECKING:
     import openvino
 
-__all__ = ["DenseOpenVino", "OpenVino", "engines", "from_layers", "has_bf16", "hints_of", "stateful"]
+__all__ = [
+    "DenseOpenVino",
+    "OpenVino",
+    "called",
+    "engines",
+    "from_layers",
+    "has_bf16",
+    "hints_of",
+    "stateful",
+]
 
 #: So many frames are at hand for each core, so that none waits for Python.
 _EACH = 2
@@ -217,6 +226,12 @@ class _Exported:
         if self._has_ends:
             inputs |= {"start": np.array([start]), "length": np.array([length])}
         return np.array(self._request.infer(inputs, share_inputs=True)[0])
+
+
+def called(graph: bytes, settings: RunSettings) -> Callable[[dict[str, np.ndarray]], np.ndarray]:
+    """A graph made ready to be called: from its inputs by name to its first output."""
+    request = _compiled(graph, settings).create_infer_request()
+    return lambda inputs: np.array(request.infer(inputs, share_inputs=True)[0])
 
 
 def has_bf16() -> bool:

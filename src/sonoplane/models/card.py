@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -113,6 +114,44 @@ class Card:
         for image, (row,) in zip(images, inputs, strict=True):
             _values(image, self.normalization, row)
         return inputs
+
+    def placed(self, box: Box, within: Box) -> Box:
+        """Where a rectangle of the network's input lies in the frame that `within` was cut out of.
+
+        Edges go outwards to whole pixels, and never beyond `within`.
+
+        >>> card = Card(classes=("heart",), size=(10, 10), fit="pad")
+        >>> card.placed(Box(left=5, top=3, right=10, bottom=10), Box(left=100, top=50, right=140, bottom=70))
+        Box(left=120, top=54, right=140, bottom=70)
+        """
+        inner = self._inner(within)
+        down, along = within.height / inner.height, within.width / inner.width
+        left, right = ((x - inner.left) * along + within.left for x in (box.left, box.right))
+        top, bottom = ((y - inner.top) * down + within.top for y in (box.top, box.bottom))
+        whole = Box(
+            left=min(max(math.floor(left), within.left), within.right - 1),
+            top=min(max(math.floor(top), within.top), within.bottom - 1),
+            right=max(math.ceil(right), within.left + 1),
+            bottom=max(math.ceil(bottom), within.top + 1),
+        )
+        return whole.clip(height=within.bottom, width=within.right)
+
+    def spread(
+        self, image: Float32[np.ndarray, "height width"], within: Box
+    ) -> Float32[np.ndarray, "rows columns"]:
+        """An image of the size of the network's input, such as a map of what counted, at the size of `within`.
+
+        >>> card = Card(classes=("heart",), size=(10, 10), fit="pad")
+        >>> card.spread(np.ones((10, 10), np.float32), Box(left=0, top=0, right=40, bottom=20)).shape
+        (20, 40)
+        """
+        cut = np.ascontiguousarray(image[self._inner(within).slices])
+        return np.asarray(cv2.resize(cut, (within.width, within.height), interpolation=cv2.INTER_LINEAR))
+
+    def _inner(self, within: Box) -> Box:
+        """The part of the network's input that a rectangle of a frame fills."""
+        top, left, rows, columns = _filled((within.height, within.width), self.size, self.fit)
+        return Box(left=left, top=top, right=left + columns, bottom=top + rows)
 
     def fixed_box(self, height: int, width: int) -> Box | None:
         """The card's own crop, where it has one and it applies to frames of this size; else None.
@@ -236,16 +275,21 @@ def _resize(image: Image, size: tuple[int, int], fit: str) -> Sized:
         return np.ascontiguousarray(image)
     if fit == "stretch":
         return _bilinear(image, *size)
-    scale = min(size[0] / height, size[1] / width)
-    inner = _bilinear(
-        image,
-        min(size[0], max(1, round(height * scale))),
-        min(size[1], max(1, round(width * scale))),
-    )
+    top, left, rows, columns = _filled((height, width), size, fit)
     padded = np.zeros((*size, *image.shape[2:]), np.uint8)
-    top, left = (size[0] - inner.shape[0]) // 2, (size[1] - inner.shape[1]) // 2
-    padded[top : top + inner.shape[0], left : left + inner.shape[1]] = inner
+    padded[top : top + rows, left : left + columns] = _bilinear(image, rows, columns)
     return padded
+
+
+def _filled(frame: tuple[int, int], size: tuple[int, int], fit: str) -> tuple[int, int, int, int]:
+    """What of the card's size a frame of this height and width fills: first row and column, rows, columns."""
+    if fit == "stretch":
+        return 0, 0, *size
+    scale = min(size[0] / frame[0], size[1] / frame[1])
+    rows, columns = (
+        min(side, max(1, round(length * scale))) for side, length in zip(size, frame, strict=True)
+    )
+    return (size[0] - rows) // 2, (size[1] - columns) // 2, rows, columns
 
 
 def _bilinear(image: Image, rows: int, columns: int) -> Sized:

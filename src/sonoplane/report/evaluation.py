@@ -110,6 +110,8 @@ class Evaluation:
     """What `scores` count."""
     headline: str = "accuracy"
     """The key of the score that stands on top."""
+    grave: tuple[str, ...] = ()
+    """Cautions that stand before all others."""
     cautions: tuple[str, ...] = ()
     """Besides those that `scope.cautions` gives, which the page adds."""
     confound: Confound | None = None
@@ -149,7 +151,7 @@ def evaluation_html(evaluation: Evaluation) -> str:
         headline=headline,
         headline_words=words(e.scores.get(e.headline, Cell(value=None)), headline.form),
         in_words=in_hundred(e.scores.get(e.headline), e.unit) if e.headline == "accuracy" else "",
-        cautions=(*cautions(e.scope, e.confound), *e.cautions),
+        cautions=(*e.grave, *cautions(e.scope, e.confound), *e.cautions),
         scores=grid_html(scoreboard_grid(board)),
         levels=grid_html(levels_grid(e.levels)) if e.levels else "",
         sections=sections_shown(e.sections),
@@ -183,7 +185,7 @@ def evaluation_json(evaluation: Evaluation) -> str:
         "events": grid_rows(events_grid(e.events)),
         "recordings": grid_rows(recordings_grid(e.recordings)),
         "n_mistakes": len(e.mistakes),
-        "cautions": [*cautions(e.scope, e.confound), *e.cautions],
+        "cautions": [*e.grave, *cautions(e.scope, e.confound), *e.cautions],
         "confound": None if e.confound is None else asdict(e.confound),
         "provenance": dict(e.provenance),
         "settings": dict(e.settings),
@@ -269,7 +271,7 @@ def in_hundred(cell: Cell | None, unit: str) -> str:
         return ""
     said = f"Of 100 labelled {unit}s, about {100 * cell.value:.0f} are named rightly"
     if cell.low is None or cell.high is None:
-        return f"{said}; no interval: {cell.why}." if cell.why else f"{said}."
+        return f"{said}; no interval: {cell.why.rstrip('.')}." if cell.why else f"{said}."
     return (
         f"{said}; for patients like these in general, {100 * cell.low:.0f} to {100 * cell.high:.0f}"
         " (95 % interval)."

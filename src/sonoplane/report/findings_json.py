@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 
 from sonoplane import __version__
 from sonoplane.errors import UsageError
-from sonoplane.records import Findings, KeyFrame
+from sonoplane.records import Box, Findings, KeyFrame
 
 __all__ = ["read", "schema", "to_json", "validate", "write"]
 
@@ -27,7 +27,7 @@ def to_json(findings: Findings, image_names: Sequence[str]) -> dict[str, Any]:
     No pseudonym, absolute path or NaN goes in: a number that is not finite is null, which the schema allows
     for frame rates and times alone.
     """
-    box, region = findings.region.box, findings.region
+    region = findings.region
     return {
         "recording": findings.recording,
         "sonoplane": __version__,
@@ -41,15 +41,13 @@ def to_json(findings: Findings, image_names: Sequence[str]) -> dict[str, Any]:
         "keyframes": [
             _key_frame(keyframe, name) for keyframe, name in zip(findings.keyframes, image_names, strict=True)
         ],
+        "boxes": [{"frame": b.frame, "label": b.label, "box": _box(b.box)} for b in findings.boxes],
         "segments": [
             {"start": s.start, "stop": s.stop, "label": s.label, "probability": _number(s.probability)}
             for s in findings.segments
         ],
         "region": {
-            "left": box.left,
-            "top": box.top,
-            "right": box.right,
-            "bottom": box.bottom,
+            **_box(region.box),
             "origin": region.origin,
             "confidence": _number(region.confidence),
         },
@@ -129,7 +127,12 @@ def _key_frame(keyframe: KeyFrame, name: str) -> dict[str, Any]:
         "image": f"{KEYFRAMES}/{name}",
         "reason": keyframe.reason,
         "sharpness": _number(keyframe.sharpness),
+        "box": keyframe.box and _box(keyframe.box),
     }
+
+
+def _box(box: Box) -> dict[str, int]:
+    return {"left": box.left, "top": box.top, "right": box.right, "bottom": box.bottom}
 
 
 def _number(number: float | None) -> float | None:

@@ -1,7 +1,7 @@
 """Findings become one HTML page that needs no other file: for a screen, a phone and paper."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import jinja2
 
 from sonoplane import __version__
-from sonoplane.records import Findings, KeyFrame, Segment, Timeline
+from sonoplane.records import Box, Findings, KeyFrame, Segment, Timeline
 from sonoplane.report.findings_json import to_json
 from sonoplane.report.images import inline_jpeg
 from sonoplane.report.plots import shown_classes, timeline_svg
@@ -28,6 +28,9 @@ ORIGINS = {
     "whole": "the whole frame, since no region is known",
 }
 
+#: Files that may lie beside the page, and what is to be seen in them.
+BESIDE = {"explanation.html": "Where the network looked", "overlay.mp4": "Video of where it looked"}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Shown:
@@ -35,7 +38,9 @@ class _Shown:
 
     keyframe: KeyFrame
     image: str
-    """Inline, cropped to the ultrasound region."""
+    """Inline, cropped to `part`."""
+    part: Box
+    """What is shown of the frame: the ultrasound region, or all of it where the region does not fit."""
     name: str
 
 
@@ -48,8 +53,13 @@ class _Plane:
     seen: str
 
 
-def report_html(findings: Findings, timeline: Timeline, image_names: Sequence[str]) -> str:
-    """The page of one recording; `image_names` are the key frames' files, in their order."""
+def report_html(
+    findings: Findings, timeline: Timeline, image_names: Sequence[str], beside: Collection[str] = ()
+) -> str:
+    """The page of one recording; `image_names` are the key frames' files, in their order.
+
+    `beside` are the files that lie beside the page; those of `BESIDE` are linked.
+    """
     document = to_json(findings, image_names)
     segments = sorted(
         sorted(findings.segments, key=lambda s: s.start - s.stop)[:MOST_SEGMENTS], key=lambda s: s.start
@@ -60,6 +70,8 @@ def report_html(findings: Findings, timeline: Timeline, image_names: Sequence[st
         document=document,
         duration_s=_duration_s(timeline),
         planes=_planes(findings, timeline, image_names),
+        boxed=any(keyframe.box for keyframe in findings.keyframes),
+        links={name: words for name, words in BESIDE.items() if name in beside},
         wide=timeline_svg(findings, timeline, width=800),
         narrow=timeline_svg(findings, timeline, width=350),
         n_hidden=len(findings.classes) - len(shown_classes(findings)),
@@ -93,8 +105,11 @@ def _planes(findings: Findings, timeline: Timeline, image_names: Sequence[str]) 
     """Planes that have key frames, in the order of the classes."""
     shown: dict[str, list[_Shown]] = {}
     for keyframe, name in zip(findings.keyframes, image_names, strict=True):
-        image = inline_jpeg(keyframe.image, box=findings.region.box)
-        shown.setdefault(keyframe.label, []).append(_Shown(keyframe=keyframe, image=image, name=name))
+        part = _part(keyframe, findings.region.box)
+        image = inline_jpeg(keyframe.image, box=part)
+        shown.setdefault(keyframe.label, []).append(
+            _Shown(keyframe=keyframe, image=image, part=part, name=name)
+        )
     order = {label: place for place, label in enumerate(findings.classes)}
     return [
         _Plane(
@@ -104,6 +119,13 @@ def _planes(findings: Findings, timeline: Timeline, image_names: Sequence[str]) 
         )
         for label in sorted(shown, key=lambda label: order.get(label, len(order)))
     ]
+
+
+def _part(keyframe: KeyFrame, region: Box) -> Box:
+    height, width = keyframe.image.shape[:2]
+    if region.fits(height=height, width=width):
+        return region
+    return Box(left=0, top=0, right=width, bottom=height)
 
 
 def _likeliest(timeline: Timeline) -> list[tuple[str, float]]:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from sonoplane.inference.backends import BackendChoice
 from sonoplane.inference.smoothing import kind_of
 from sonoplane.inference.smoothing_transitions import transitions_of
+from sonoplane.metrics.background_settings import BackgroundSettings
 from sonoplane.models.bundle import Bundle
 from sonoplane.report.evaluation import Evaluation, write_evaluation
 from sonoplane.report.folder import Failure
@@ -15,6 +16,13 @@ from sonoplane.report.held_out import write_frame_table, write_recording_table
 from sonoplane.report.tables import write_failures
 from sonoplane.steps.answering import Answered, answer, networks_of, other_modes
 from sonoplane.steps.asked import Asked, Part, ask
+from sonoplane.steps.background import BackgroundChoice, Backgrounds, look_at_background
+from sonoplane.steps.background_told import (
+    background_cautions,
+    background_csv,
+    background_hints,
+    background_sections,
+)
 from sonoplane.steps.drawn import draw_belief, draw_timelines, mistakes_in
 from sonoplane.steps.floors import audit, floors
 from sonoplane.steps.measuring import Measurement, Variant, measure_network, variants_of
@@ -47,6 +55,8 @@ class Evaluated:
 
     measurement: Measurement
     variants: tuple[Variant, ...]
+    background: Backgrounds | None
+    """Whether the network reads the background; None where that was not asked."""
     failures: tuple[Failure, ...]
     cautions: tuple[str, ...]
 
@@ -60,6 +70,7 @@ class Evaluated:
             "unseen": asked.unseen,
             **self.measurement.to_json(),
             "ways": [variant.to_json() for variant in self.variants],
+            "background": None if self.background is None else self.background.to_json(),
             "notes": list(self.measurement.notes),
             "failures": [{"recording": one.recording, "reason": one.reason} for one in self.failures],
         }
@@ -89,14 +100,17 @@ def evaluate(
     task: str | None = None,
     backend: BackendChoice = "auto",
     modes: Literal["both", "one"] = "both",
+    background: BackgroundChoice = "all",
+    background_settings: BackgroundSettings | None = None,
     timelines: int = 100,
     overwrite: bool = False,
 ) -> Evaluated:
     """Answer the recordings of one part as `predict` would, and write how right that is into `out`.
 
     Networks that can answer both clip by clip and densely are measured in both ways, unless `modes` is `one`. A
-    recording that cannot be answered is listed in `failures.csv`. `timelines` is how many are drawn at most, those of
-    the worst recordings first.
+    recording that cannot be answered is listed in `failures.csv`. `background` says how much is found out, on
+    some frames, about whether the network reads what lies around the ultrasound. `timelines` is how many are drawn at
+    most, those of the worst recordings first.
 
     Raises:
         UsageError: there is nothing to measure on, `out` is not free, or the network cannot answer here.
@@ -111,13 +125,21 @@ def evaluate(
     others, why = other_modes(network) if modes == "both" else ([], [])
     measurement = measure_network(answered)
     variants = tuple(variants_of([answered, *(answer(other, asked) for other in others)]))
+    backgrounds = look_at_background(answered, background, background_settings)
     with new_results(out, mark=_MARK, overwrite=overwrite) as folder:
-        page = _page(folder, measurement, variants, why, timelines)
+        page = _page(folder, measurement, variants, why, backgrounds, timelines)
         write_evaluation(folder, page)
+        if backgrounds is not None and backgrounds.looked is not None:
+            text = background_csv(backgrounds.looked)
+            (folder / "background.csv").write_text(text, encoding="utf-8", newline="\n")
         write_answers(folder, answered)
         write_failures(folder / "failures.csv", answered.failures)
     return Evaluated(
-        measurement=measurement, variants=variants, failures=answered.failures, cautions=page.cautions
+        measurement=measurement,
+        variants=variants,
+        background=backgrounds,
+        failures=answered.failures,
+        cautions=(*page.grave, *page.cautions),
     )
 
 
@@ -129,7 +151,12 @@ def write_answers(folder: Path, answered: Answered, stem: str = "") -> None:
 
 
 def _page(
-    folder: Path, measurement: Measurement, variants: Sequence[Variant], why: Sequence[str], timelines: int
+    folder: Path,
+    measurement: Measurement,
+    variants: Sequence[Variant],
+    why: Sequence[str],
+    backgrounds: Backgrounds | None,
+    timelines: int,
 ) -> Evaluation:
     answered = measurement.answered
     asked: Asked = answered.asked
@@ -145,7 +172,14 @@ def _page(
         network=measurement.name,
         scope=scope_of(asked, measurement.frames, frame),
         scores=score_cells(measurement),
-        cautions=(*measurement.notes, *missing, *filter(None, [unknown]), *_failed(answered)),
+        grave=tuple(background_cautions(backgrounds)),
+        cautions=(
+            *measurement.notes,
+            *missing,
+            *filter(None, [unknown]),
+            *background_hints(backgrounds),
+            *_failed(answered),
+        ),
         confound=confound_of(audited, [measurement]),
         floors=floor_rows(made),
         levels=level_rows(measurement),
@@ -153,6 +187,7 @@ def _page(
             variants_section(variants if len(variants) > 1 else (), why),
             aggregation_section(measurement),
             given_section(measurement),
+            *background_sections(backgrounds),
         ),
         classes=class_rows(measurement),
         confusion=frame.confusion,

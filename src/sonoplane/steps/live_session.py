@@ -24,6 +24,7 @@ from sonoplane.steps.live_pace import AnswerRate, Latencies
 from sonoplane.steps.live_recording import LiveRecording
 from sonoplane.steps.live_region import LiveRegion
 from sonoplane.steps.live_timeline import LiveSegments, LiveTimeline
+from sonoplane.steps.locating import locator_of
 from sonoplane.steps.recipe import Recipe
 from sonoplane.steps.telling import Shown, findings_of
 from sonoplane.video.live_line import Arrived
@@ -88,8 +89,13 @@ class Session:
         self._streamer.push(np.zeros(card.size, np.uint8))  # the first answer of a backend takes longest
         self._streamer.reset()
         self._smoother = StreamSmoother(card.classes, recipe.smoothing, transitions_of(bundle), fps=facts.fps)
+        self._locator = locator_of(bundle, recipe)
         self._chooser = KeyFrameChooser(
-            card.classes, card.protocol, recipe.keyframes, self._streamer.calibration
+            card.classes,
+            card.protocol,
+            recipe.keyframes,
+            self._streamer.calibration,
+            self._locator.sight if self._locator else None,
         )
         self._segments = LiveSegments()
         self._rate, self._latencies = AnswerRate(), Latencies()
@@ -224,6 +230,7 @@ class Session:
             bundle=self._bundle,
             backend=self._backend,
             recipe=self._recipe,
+            locate=self._locator.within(found.region.box) if self._locator else None,
             notes=self._said(timeline.n_frames, failure),
         )
         return findings, timeline

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Protocol, runtime_checkable
 
 from sonoplane.errors import UsageError
 from sonoplane.frames.cleaning import clean
@@ -17,8 +18,16 @@ from sonoplane.inference.smoothing_transitions import transitions_of
 from sonoplane.metrics.calibration_record import Calibration
 from sonoplane.models.bundle import Bundle
 from sonoplane.records import Findings, Recording, Timeline
-from sonoplane.report.folder import Failure, IndexEntry, listed, write_index, write_report
+from sonoplane.report.folder import (
+    Failure,
+    IndexEntry,
+    fill_folder,
+    listed,
+    recording_folder,
+    write_index,
+)
 from sonoplane.steps.failures import failure_of
+from sonoplane.steps.locating import Locator, locator_of
 from sonoplane.steps.progress import progress, say
 from sonoplane.steps.recipe import Recipe
 from sonoplane.steps.telling import Shown
@@ -28,7 +37,7 @@ from sonoplane.video.discovery import Found, find_recordings
 from sonoplane.video.opening import open_recording
 from sonoplane.video.pseudonyms import Pseudonyms
 
-__all__ = ["Predicted", "predict", "predict_all", "run_as_trained"]
+__all__ = ["More", "Predicted", "predict", "predict_all", "run_as_trained"]
 
 
 def predict(
@@ -37,10 +46,13 @@ def predict(
     bundle: Bundle,
     backend: Backend,
     recipe: Recipe,
+    locator: Locator | None = None,
     source_sha256: str | None = None,
     on_frame: Callable[[int, int | None], None] = lambda done, total: None,
 ) -> tuple[Findings, Timeline]:
     """Say what one recording shows, frame by frame and as a whole; memory does not grow with its length.
+
+    Key frames get boxes where a `locator` is given; `locator_of` makes one for any number of recordings.
 
     Raises:
         UsageError: the network, or the backend, cannot answer in the recipe's mode; smoothing by an HMM is asked of a
@@ -74,6 +86,7 @@ def predict(
         bundle=bundle,
         backend=backend,
         recipe=recipe,
+        locator=locator,
         warned=lambda: (*frames.warnings, *([no_crop] if bundle.card.crop and card_box is None else [])),
         on_frame=lambda done: on_frame(done, recording.n_frames or recording.n_claimed),
     )
@@ -102,6 +115,23 @@ def run_as_trained(recipe: Recipe) -> RunSettings:
     return recipe.run.model_copy(update={name: value for name, value in learned.items() if name not in said})
 
 
+@runtime_checkable
+class More(Protocol):
+    """Puts more into a recording's folder, before its report, and gives the findings with what it found."""
+
+    def __call__(
+        self,
+        recording: Recording,
+        findings: Findings,
+        timeline: Timeline,
+        folder: Path,
+        *,
+        on_frame: Callable[[int], None],
+    ) -> Findings:
+        """`on_frame` is to be told how many frames of the recording are done."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Predicted:
     """What became of many recordings."""
@@ -119,12 +149,13 @@ def predict_all(
     backend: BackendChoice = "auto",
     logits: bool = False,
     on_done: Callable[[Findings, Timeline], None] = lambda findings, timeline: None,
+    more: More | None = None,
 ) -> Predicted:
     """Predict every recording below `paths` and write what they show into `out`.
 
     A recording that cannot be read is listed and the others go on. Results of another recording of the same name, which
     an earlier run left, stay: the new ones go beside them, a digest behind the name. The list of all is written even
-    when the work is interrupted.
+    when the work is interrupted. `more` puts more into each recording's folder, which appears when all is in it.
 
     Raises:
         UsageError: there is no recording below `paths`, `out` cannot be written to, or the network or the backend
@@ -132,6 +163,7 @@ def predict_all(
         BundleError, MissingExtra: the bundle's network cannot be run here.
     """
     runner = open_backend(bundle, backend, recipe.run)
+    locator = locator_of(bundle, recipe)
     Calibration.from_dict(bundle.calibration, bundle.card.classes)  # refused here where it is broken
     kind_of(recipe.smoothing, transitions_of(bundle))  # refused once, not recording by recording
     _check_out(out)
@@ -148,15 +180,27 @@ def predict_all(
                     item.path, frames=item.frames, recording_id=item.id, pseudonyms=pseudonyms
                 )
                 digest = content_digest(item.path, frames=item.frames)
-                findings, timeline = predict(
-                    replace(recording, id=_free_id(out, item.id, digest)),
-                    bundle=bundle,
-                    backend=runner,
-                    recipe=recipe,
-                    source_sha256=digest,
-                    on_frame=tell,
-                )
-                write_report(findings, timeline, out, logits=logits)
+                recording = replace(recording, id=_free_id(out, item.id, digest))
+                with recording_folder(out, recording.id) as folder:
+                    findings, timeline = predict(
+                        recording,
+                        bundle=bundle,
+                        backend=runner,
+                        recipe=recipe,
+                        locator=locator,
+                        source_sha256=digest,
+                        on_frame=partial(_in_passes, tell, 2 if more else 1),
+                    )
+                    if more:
+                        n_frames = timeline.n_frames
+                        findings = more(
+                            recording,
+                            findings,
+                            timeline,
+                            folder,
+                            on_frame=partial(_second, tell, n_frames),
+                        )
+                    fill_folder(folder, findings, timeline, logits=logits)
             except Exception as error:
                 failure = failure_of(item.id, error)
                 failures.append(failure)
@@ -187,6 +231,16 @@ def _each(found: Sequence[Found]) -> Iterator[tuple[Found, Callable[[int, int | 
         for count, item in enumerate(found):
             yield item, partial(_still, tell, count)
             tell(count + 1, None)
+
+
+def _in_passes(tell: Callable[[int, int | None], None], n_passes: int, done: int, total: int | None) -> None:
+    """So many frames of the first pass over a recording are done."""
+    tell(done, None if total is None else n_passes * total)
+
+
+def _second(tell: Callable[[int, int | None], None], n_frames: int, done: int) -> None:
+    """So many frames of the second pass are done."""
+    tell(n_frames + done, 2 * n_frames)
 
 
 def _still(tell: Callable[[int, int | None], None], count: int, done: int, total: int | None) -> None:

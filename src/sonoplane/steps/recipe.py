@@ -17,6 +17,7 @@ from sonoplane.frames.layouts_settings import LayoutSettings
 from sonoplane.frames.region_settings import RegionSettings
 from sonoplane.frames.store_settings import StoreSettings
 from sonoplane.frames.subsample_settings import SubsampleSettings
+from sonoplane.inference.localization_settings import LocalizationSettings
 from sonoplane.inference.settings import FindingsSettings, KeyFrameSettings, RunSettings
 from sonoplane.inference.smoothing_settings import SmoothingSettings
 from sonoplane.metrics.calibration_settings import CalibrationSettings
@@ -75,6 +76,8 @@ class Recipe(BaseModel):
     """How frames become an answer for the recording."""
     keyframes: KeyFrameSettings = Field(default_factory=KeyFrameSettings)
     """Which frames a physician is shown."""
+    localization: LocalizationSettings = Field(default_factory=LocalizationSettings)
+    """Where key frames show their planes."""
 
     @model_validator(mode="after")
     def _shares_add_up(self) -> "Recipe":

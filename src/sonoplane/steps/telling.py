@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sonoplane.inference.backends import Backend
-from sonoplane.inference.keyframes import KeyFrameChooser
+from sonoplane.inference.keyframes import KeyFrameChooser, Locate
 from sonoplane.inference.timeline import recording_answer, segments
 from sonoplane.inference.ways import Way, way_of
 from sonoplane.metrics.calibration_record import Calibration
@@ -40,9 +40,13 @@ def findings_of(
     bundle: Bundle,
     backend: Backend,
     recipe: Recipe,
+    locate: Locate | None = None,
     notes: Sequence[str] = (),
 ) -> Findings:
-    """The findings of a timeline, as it is told, whose frames the chooser has seen; `notes` join the warnings."""
+    """The findings of a timeline, as it is told, whose frames the chooser has seen.
+
+    `locate` says where key frames show their planes; `notes` join the warnings.
+    """
     card = bundle.card
     runs = segments(timeline)
     answer = recording_answer(
@@ -54,7 +58,7 @@ def findings_of(
     )
     keyframes = tuple(
         replace(k, probability=float(timeline.probabilities[k.frame, card.classes.index(k.label)]))
-        for k in chooser.choose(runs)
+        for k in chooser.choose(runs, locate)
     )
     found = tuple(plane for plane in card.protocol if any(k.label == plane for k in keyframes))
     return Findings(
@@ -84,7 +88,9 @@ def findings_of(
 
 def _in_force(recipe: Recipe, way: Way, precision: str) -> dict[str, Any]:
     """The settings that the findings hang on; those of clips only where the network sees any."""
-    settings = recipe.model_dump(include={"region", "run", "smoothing", "findings", "keyframes"})
+    settings = recipe.model_dump(
+        include={"region", "run", "smoothing", "findings", "keyframes", "localization"}
+    )
     settings["run"] |= {"mode": way.mode, "precision": precision}
     if way.mode != "dense":
         del settings["run"]["piece"]

@@ -14,6 +14,7 @@ from sonoplane.inference.ways import way_of
 from sonoplane.metrics.calibration_record import Calibration
 from sonoplane.models.bundle import Bundle
 from sonoplane.records import Box, Findings, Frame, Timeline
+from sonoplane.steps.locating import Locator
 from sonoplane.steps.recipe import Recipe
 from sonoplane.steps.telling import Shown, findings_of
 
@@ -39,13 +40,14 @@ def watch(
     backend: Backend,
     recipe: Recipe,
     box: Box | None = None,
+    locator: Locator | None = None,
     warned: Callable[[], Sequence[str]] = tuple,
     on_frame: Callable[[int], None] = lambda done: None,
 ) -> Watched:
     """Say what a recording shows, frame by frame and as a whole; memory does not grow with its length.
 
-    `box` is the ultrasound region within the frames, if it is not the region's own; `warned` tells, when all frames
-    were read, what was found wrong meanwhile.
+    `box` is the ultrasound region within the frames, if it is not the region's own. `locator` says where key frames
+    show their planes. `warned` tells, when all frames were read, what was found wrong meanwhile.
 
     Raises:
         UsageError: the network, or the backend, cannot answer in the recipe's mode; smoothing by an HMM is asked of a
@@ -57,9 +59,12 @@ def watch(
     seen_by = Predictor(card, backend, way, batch=recipe.run.batch)
     calibration = Calibration.from_dict(bundle.calibration, card.classes)
     builder = TimelineBuilder(shown.recording, card.classes, shown.fps, calibration)
-    chooser = KeyFrameChooser(card.classes, card.protocol, recipe.keyframes, calibration)
+    within = box or shown.region.box
+    chooser = KeyFrameChooser(
+        card.classes, card.protocol, recipe.keyframes, calibration, locator.sight if locator else None
+    )
     notes = []
-    for count, seen in enumerate(seen_by.watch(frames, box or shown.region.box), start=1):
+    for count, seen in enumerate(seen_by.watch(frames, within), start=1):
         builder.add(seen)
         chooser.add(seen)
         if seen.frame.note:
@@ -74,6 +79,13 @@ def watch(
         None, [seen_by.shortage(raw.n_frames), assumed_rate(shown.fps, recipe.smoothing, transitions)]
     )
     findings = findings_of(
-        shown, timeline, chooser, bundle=bundle, backend=backend, recipe=recipe, notes=(*warned(), *notes)
+        shown,
+        timeline,
+        chooser,
+        bundle=bundle,
+        backend=backend,
+        recipe=recipe,
+        locate=locator.within(within) if locator else None,
+        notes=(*warned(), *notes),
     )
     return Watched(findings=findings, timeline=timeline, raw=raw)

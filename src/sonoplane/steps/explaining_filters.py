@@ -1,0 +1,108 @@
+"""Show what the filters of a network look for: the first layer's as they are, others by what they answer most."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sonoplane.errors import UsageError
+from sonoplane.inference.activation import maximize_activation
+from sonoplane.inference.activation_settings import ActivationSettings
+from sonoplane.inference.filters import first_filters, layers
+from sonoplane.inference.settings import RunSettings
+from sonoplane.models.bundle import Bundle
+from sonoplane.report.filters import FilterView, filters_html
+from sonoplane.report.folder import write_page
+from sonoplane.steps.progress import progress
+
+__all__ = ["FIRST", "FilterChoice", "chosen_filters", "show_filters"]
+
+#: The word for the filters of the first layer, as they are.
+FIRST = "first"
+#: Filters of a layer that are shown where none is named.
+_SOME = 9
+PAGE = "filters.html"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FilterChoice:
+    """Which filters are shown."""
+
+    first: bool
+    """Those of the first layer, as they are."""
+    named: tuple[tuple[str, int], ...]
+    """Layers and filters for which a picture is made."""
+
+
+def chosen_filters(words: Sequence[str], bundle: Bundle) -> FilterChoice:
+    """What words such as `first`, `LAYER` (some filters of it) and `LAYER:0,5` mean for a network.
+
+    Raises:
+        UsageError: there is no such layer or filter; the bundle is an ensemble.
+    """
+    if bundle.members:
+        raise UsageError(
+            f"'{bundle.name}' is an ensemble, and its networks have filters of their own.",
+            advice=f"Name one of its members: {', '.join(member.folder.name for member in bundle.members)}.",
+        )
+    there = layers(bundle)
+    named = []
+    for word in words:
+        layer, _, numbers = word.partition(":")
+        if word == FIRST:
+            continue
+        if layer not in there:
+            raise UsageError(
+                f"'{bundle.spec.name}' has no layer '{layer}'.",
+                advice=f"Say '{FIRST}', or one of {', '.join(there)}.",
+            )
+        last = there[layer] - 1
+        several = numbers.split(",") if numbers else map(str, range(min(_SOME, there[layer])))
+        for number in several:
+            if not number.isdecimal() or int(number) > last:
+                raise UsageError(
+                    f"Layer '{layer}' has no filter '{number}'.",
+                    advice=f"Give numbers from 0 to {last}, such as {layer}:0,{last}.",
+                )
+            named.append((layer, int(number)))
+    return FilterChoice(first=FIRST in words, named=tuple(dict.fromkeys(named)))
+
+
+def show_filters(
+    bundle: Bundle,
+    choice: FilterChoice,
+    out: Path,
+    *,
+    run: RunSettings,
+    seed: int = 0,
+    settings: ActivationSettings | None = None,
+) -> Path:
+    """Write `out/filters.html`, and return it.
+
+    Raises:
+        MissingExtra: a picture is to be made, and torch is not installed.
+    """
+    there = layers(bundle)
+    answers = next(reversed(there))
+    views = []
+    with progress("filters", "filters", len(choice.named)) as tell:
+        for count, (layer, number) in enumerate(choice.named, start=1):
+            pixels = maximize_activation(bundle, layer, number, run=run, seed=seed, settings=settings)
+            name = bundle.card.classes[number] if layer == answers else str(number)
+            views.append(FilterView(layer=layer, name=name, pixels=pixels))
+            tell(count, None)
+    page = filters_html(
+        bundle.name_record,
+        bundle.spec.name,
+        first=_first(bundle) if choice.first else [],
+        views=views,
+        layers=tuple(there.items()),
+        seed=seed,
+    )
+    return write_page(out / PAGE, page)
+
+
+def _first(bundle: Bundle) -> list[np.ndarray]:
+    grid = first_filters(bundle, zoom=1)
+    return [grid.filter(number) for number in range(grid.n_filters)]

@@ -1,0 +1,5 @@
+"""Run the study: `python -m studies.localization`."""
+
+from studies.localization.phantom import main
+
+main()
