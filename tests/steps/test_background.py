@@ -25,8 +25,8 @@ from sonoplane.steps.background_run import BackgroundRun
 from sonoplane.steps.background_told import background_cautions, background_hints
 from sonoplane.steps.evaluate import Evaluated, evaluate
 from sonoplane.steps.recipe import layered
+from studies.background.archives import CARD, Telling, frames_of, sector_mask, trained, write_archive
 from tests.models.tiny_networks import tiny, tiny_spec
-from tests.steps.background_archives import CARD, Telling, frames_of, sector_mask, trained, write_archive
 
 Made = dict[Telling, tuple[Evaluated, Path]]
 

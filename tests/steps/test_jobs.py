@@ -164,9 +164,12 @@ def python(script: str, scratch: Path | None = None) -> "subprocess.Popen[str]":
     )
 
 
+#: A shell starts background commands, such as these tests, with Ctrl-C ignored; here it shall count.
 SLEEPERS = """
-    import os, sys, time
+    import os, signal, sys, time
     from sonoplane.steps.jobs import run_jobs
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def sleep(seconds):
         print("begun", os.getpid(), flush=True)

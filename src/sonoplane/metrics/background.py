@@ -26,12 +26,10 @@ __all__ = [
 Mask: TypeAlias = Bool[np.ndarray, "height width"]
 
 #: From so many times what is to be expected on, a look at the background, and at text, is told to be high; of one
-#: class alone, twice that, since a class that is known by what is missing is looked for everywhere. Of small SonoNets
-#: that had learned three views of a phantom, four that read its tissue had 0.1 to 0.4 times the background and 1.0 to
-#: 1.6 times the text, three that read text beside it 1.8 to 3.1 and 4.5 to 5.9, drawn weights 0.2 to 0.4 and 0.9 to
-#: 1.3. Five that see B-lines in real lungs had 0.1 of the background. But of 24 that had learned to tell a dark spot
-#: from a bright one, by the spot or by a word, 2 of 12 spot readers are told high, and only 8 of 12 word readers: it
-#: is a hint. What decides is how they answer with other backgrounds: see `background_control`.
+#: class alone, twice that, since a class that is known by what is missing is looked for everywhere. Of 24 small
+#: SonoNets that had learned to tell a dark spot from a bright one, by the spot or by a word (`python -m
+#: studies.background`), 2 of 12 spot readers are told high, and 8 of 12 word readers: it is a hint. What decides is how
+#: they answer with other backgrounds: see `background_control`.
 READ, TEXT_READ = 1.0, 2.5
 _OF_A_CLASS = 2.0
 

@@ -1,6 +1,7 @@
 """Whole screens with a moving sector and a word beside it: one of the two tells the class, the other says nothing."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -27,6 +28,7 @@ SECTOR = np.array([[74, 22], [118, 22], [150, 118], [42, 118]])
 
 
 def sector_mask() -> np.ndarray:
+    """Which pixels of the screen are ultrasound."""
     return np.asarray(cv2.fillConvexPoly(np.zeros((HEIGHT, WIDTH), np.uint8), SECTOR, 1) > 0)
 
 
@@ -64,15 +66,18 @@ def write_archive(folder: Path, telling: Telling) -> Archive:
     return open_archive(folder)
 
 
-def trained(archive: Archive, folder: Path, *, steps: int = 40, seed: int = 0) -> Bundle:
+def trained(
+    archive: Archive, folder: Path, *, steps: int = 40, seed: int = 0, size: tuple[int, int] = CARD.size
+) -> Bundle:
     """A small SonoNet that has learned from some frames of the training part."""
     torch.set_num_threads(1)
+    card = replace(CARD, size=size)
     entries = [entry for entry in archive.entries if entry.split == "train"]
     images = [
-        CARD.geometry(image) for entry in entries for image in archive.read_frames(entry.id, [0, 8, 16])
+        card.geometry(image) for entry in entries for image in archive.read_frames(entry.id, [0, 8, 16])
     ]
     right = {row.recording: CARD.classes.index(row.label) for row in archive.labels("kind")}
-    inputs = torch.from_numpy(CARD.values(images))
+    inputs = torch.from_numpy(card.values(images))
     targets = torch.tensor([right[entry.id] for entry in entries for _ in range(3)])
     spec = network_spec("sononet2d-4", n_classes=2)
     network = build(spec, seed=seed)
@@ -84,5 +89,5 @@ def trained(archive: Archive, folder: Path, *, steps: int = 40, seed: int = 0) -
         cross_entropy(network(inputs[batch]), targets[batch]).backward()
         optimizer.step()
     return save_bundle(
-        folder, name=folder.name, version="1", spec=spec, card=CARD, weights=weights_of(network), recipe={}
+        folder, name=folder.name, version="1", spec=spec, card=card, weights=weights_of(network), recipe={}
     )

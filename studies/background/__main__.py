@@ -1,0 +1,5 @@
+"""Run the study: `python -m studies.background`."""
+
+from studies.background.run import main
+
+main()
