@@ -52,3 +52,25 @@ def test_the_graph_says_what_gradients_say(name: str, size: tuple[int, int]) -> 
         n_told += bool(expected.any())
         np.testing.assert_allclose(maps, expected, atol=2e-5 * max(expected.max(), 1e-6), rtol=1e-3)
     assert n_told, "some class speaks"
+
+
+@pytest.mark.parametrize("name", ["sononet2d-2", "sononet3d-2"])
+def test_flat_areas_count_once_though_all_of_their_pixels_are_the_largest(name: str) -> None:
+    """PyTorch gives what goes back through a pool to one of several that are equally large; here they share it."""
+    network = tiny(name)
+    assert isinstance(network, ScoreMapNetwork)
+    n_frames = 7 if network.takes_clips else 1
+    clip = np.full((n_frames, 1, 64, 96), -1.0, np.float32)
+    clip[..., 16:48, 24:64] = 1.0
+    run = called(
+        guided_graph(layers_of(tiny_spec(name), weights_of(network)), (64, 96), n_frames).SerializeToString(),
+        RunSettings(),
+    )
+    pairs = [
+        (run({"clip": clip, "target": np.array([target])}).sum(), by_torch(network, clip, target).sum())
+        for target in range(3)
+    ]
+    told = [(ours, theirs) for ours, theirs in pairs if theirs > 0]
+    assert told
+    for ours, theirs in told:
+        assert 0.5 < ours / theirs < 1.5

@@ -131,7 +131,7 @@ def test_a_frame_of_one_value_has_no_sharpness() -> None:
         (Sight(length=4, place=3), 7, [4, 5, 6, 7]),
         (Sight(length=4, place=3), 2, [0, 0, 1, 2]),
         (Sight(length=3, step=3, place=2), 8, [2, 5, 8]),
-        (Sight(length=3, step=3, place=2), 4, [1, 1, 4]),
+        (Sight(length=3, step=3, place=2), 4, [0, 1, 4]),
         (Sight(length=5, place=2), 6, [4, 5, 6, 7, 8]),
         (Sight(length=5, place=2), 11, [9, 10, 11, 11, 11]),
         (Sight(length=5, step=2, place=2), 9, [5, 7, 9, 11, 11]),

@@ -105,7 +105,7 @@ def test_frames_that_mattered_have_bars():
 
 def test_nothing_that_is_told_becomes_markup():
     evil = '<script>alert("1")</script>'
-    text, parsed = page(target=evil, shown=shown(evil), notes=(evil,))
+    text, parsed = page(target=evil, shown=shown(evil))
     assert "<script" not in text
     assert evil in parsed.words
 

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from sonoplane.errors import UsageError
-from sonoplane.inference.explaining import run_of_maps
-from sonoplane.inference.localize import Localizer
+from sonoplane.inference.explaining import Sight, run_of_maps
+from sonoplane.inference.localize import Localizer, near
 from sonoplane.models.bundle import Bundle, save_bundle
 from sonoplane.models.registry import build, network_spec, weights_of
 from sonoplane.records import Box, Frame
@@ -200,9 +200,11 @@ def test_maps_do_not_depend_on_how_a_recording_is_cut(clips: Bundle) -> None:
     view, frames = view_of(clips, clip_length=6, clip_step=2), noise(59)
     seen = [one.relevance for one in mapped(frames, [1] * 59, view)]
     inputs = clips.card.values([view.prepared(frame) for frame in frames])
-    for one, relevance in zip(seen, run_of_maps(view.explainer, inputs, 1), strict=True):
+    maps = [*run_of_maps(view.explainer, inputs, 1)]
+    for place, one in enumerate(seen):
+        clip = place - place % 12
         assert one is not None
-        np.testing.assert_allclose(one, view.spread(relevance), atol=1e-6)
+        np.testing.assert_allclose(one, view.spread(near(maps[clip : clip + 12], place - clip)), atol=1e-6)
 
 
 def test_few_frames_are_read_ahead_however_long_the_recording_is(bundle: Bundle) -> None:
@@ -220,3 +222,44 @@ def test_few_frames_are_read_ahead_however_long_the_recording_is(bundle: Bundle)
         assert (one.relevance is None) == (targets[done - 1] is None)
         assert one.frame.index == done - 1
     assert read_ahead < 40
+
+
+@pytest.mark.parametrize("step", [1, 2, 4])
+@pytest.mark.parametrize("mode", ["clip", "dense"])
+def test_key_frames_are_boxed_as_predict_boxes_them(
+    mode: str, step: int, clips: Bundle, source: Path, tmp_path: Path
+) -> None:
+    run = {"mode": mode, "clip_length": 5, "clip_step": step}
+    many = {"min_probability": 0.0, "min_run": 1, "per_plane": 9, "apart_s": 0.0}
+    recipe = layered({"run": run, "keyframes": many})
+    asked = Asked(frames="keyframes")
+    predict_all([source], bundle=clips, out=tmp_path / "predicted", recipe=recipe)
+    explain_all([source], bundle=clips, out=tmp_path / "explained", recipe=recipe, asked=asked)
+    said, told = (
+        read(tmp_path / folder / source.stem / "findings.json")["keyframes"]
+        for folder in ("predicted", "explained")
+    )
+    assert len(said) > 3
+    assert any(keyframe["box"] for keyframe in said)
+    assert said == told
+
+
+def test_a_run_shorter_than_a_clip_reaches_back_into_what_was_before_it() -> None:
+    asked: list[list[int]] = []
+
+    class Remembering:
+        method = "none"
+        sight = Sight(length=4, step=2, place=3)
+
+        def __call__(self, clip: np.ndarray, target: int) -> np.ndarray:
+            asked.append(clip[:, 0, 0, 0].astype(int).tolist())
+            return clip[:, 0]
+
+    inputs = np.arange(12, dtype=np.float32).reshape(-1, 1, 1, 1)
+    maps = run_of_maps(Remembering(), inputs[:9], 0, before=6)
+    assert [int(one.item()) for one in maps] == [6, 7, 8]
+    assert asked == [[1, 3, 5, 7], [2, 4, 6, 8]]
+    asked.clear()
+    assert [int(one.item()) for one in run_of_maps(Remembering(), inputs[:3], 0)] == [0, 1, 2]
+    assert asked == [[0, 0, 0, 1], [0, 0, 0, 2]]
+    assert [int(one.item()) for one in run_of_maps(Remembering(), inputs, 0)] == list(range(12))

@@ -73,7 +73,7 @@ def explain(
         Also write the raw logits, to `logits.csv`.
     """
     from sonoplane.models.bundle import Bundle
-    from sonoplane.steps.explain import Asked, explain_all
+    from sonoplane.steps.explain import Asked, check_target, explain_all
     from sonoplane.steps.explaining_filters import chosen_filters, show_filters
 
     if not recordings and not filters:
@@ -82,6 +82,7 @@ def explain(
         )
     loaded = Bundle.load(bundle)
     settings = settings_of(loaded, recipe, mode, cleaning, answering)
+    check_target(target, loaded)
     if filters:
         choice = chosen_filters(filters, loaded)
         page = show_filters(loaded, choice, out, run=settings.run, seed=seed, settings=activation)

@@ -89,21 +89,22 @@ def sight_of(spec: NetworkSpec, way: Way) -> Sight:
 
 
 def run_of_maps(
-    explainer: Explainer, inputs: Sequence[np.ndarray] | np.ndarray, target: int
+    explainer: Explainer, inputs: Sequence[np.ndarray] | np.ndarray, target: int, *, before: int = 0
 ) -> Iterator[Map]:
     """The map of each frame of a run that shows one class, in order; a row of `inputs` is a frame (1 height width).
 
-    Clips lie one behind the other, so each frame is looked at once, and what is told of neighbors belongs together.
-    The last clip reaches back over frames before it; a run shorter than a clip is filled up with its last frame.
+    Clips lie one behind the other, so each frame is looked at once, and what is told of neighbors belongs together. A
+    clip that is longer than what there is of the run reaches back into the frames before it, with which `inputs` begin;
+    where there are none, the first frame stands for them, as it does in prediction.
     """
     sight, n_frames = explainer.sight, len(inputs)
     span = sight.length * sight.step
-    for start in range(0, n_frames, span):
+    for start in range(before, n_frames, span):
         stop = min(start + span, n_frames)
-        first = max(0, stop - span)
         told: dict[int, Map] = {}
-        for offset in range(min(sight.step, stop - first)):
-            numbers = [min(first + offset + i * sight.step, n_frames - 1) for i in range(sight.length)]
-            maps = explainer(np.stack([inputs[number] for number in numbers]), target)
-            told |= dict(zip(reversed(numbers), maps[::-1], strict=True))
+        for offset in range(sight.step):
+            numbers = range(stop - span + offset, stop, sight.step)
+            if numbers[-1] >= start:
+                maps = explainer(np.stack([inputs[max(number, 0)] for number in numbers]), target)
+                told |= dict(zip(numbers, maps, strict=True))
         yield from (told[number] for number in range(start, stop))

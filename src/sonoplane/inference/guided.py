@@ -2,9 +2,10 @@
 framework is needed to say where a network looked.
 
 Forward and backward are one graph. Backward, a convolution is a convolution with its kernel turned round, a pool gives
-to the places that were the largest, and a ReLU lets through what is above zero on both ways (Springenberg et al.,
-"Striving for simplicity", ICLR workshop 2015). It starts from the score map of the class, its negative places set to
-zero, as SonoNet's authors do (Baumgartner et al., IEEE TMI 36(11), 2017, section III-D).
+to the place that was the largest (where several are, each gets its share: flat areas would else count several times),
+and a ReLU lets through what is above zero on both ways (Springenberg et al., "Striving for simplicity", ICLR workshop
+2015). It starts from the score map of the class, its negative places set to zero, as SonoNet's authors do (Baumgartner
+et al., IEEE TMI 36(11), 2017, section III-D).
 """
 
 from collections.abc import Sequence
@@ -136,19 +137,25 @@ class _Pooled:
         return self._to_places(graph, gradient)
 
     def _to_frames(self, graph: Writer, gradient: str) -> str:
-        """Of each two frames, to the larger."""
+        """Of each two frames, to the larger, or half to each."""
         n = self.after.time
+        largest = [
+            _ones_where_equal(
+                graph, self.after.name, graph.slice(self.places.name, [first], [first + n], [2])
+            )
+            for first in (0, 1)
+        ]
+        share = graph.add("Div", gradient, graph.add("Add", *largest))
         parts = []
         for first in (0, 1):
-            part = graph.slice(self.places.name, [first], [first + n], [2])
-            kept = _where_equal(graph, self.after.name, part, gradient)
             pads = [0, 0, first, 0, 0, 0, 0, 1 - first, 0, 0]
+            kept = graph.add("Mul", largest[first], share)
             parts.append(graph.add("Pad", kept, graph.numbers(pads)))
         both = graph.add("Add", *parts)
         return graph.slice(both, [self.layer.past], [self.places.time], [2]) if self.layer.past else both
 
     def _to_places(self, graph: Writer, gradient: str) -> str:
-        """Of each 2 x 2 places, to the largest; a row or column that is left over gets nothing."""
+        """Of each 2 x 2 places, to the largest, or as much to each of them; nothing to a row or column left over."""
         rows, columns = self.places.size
         n = self.before.channels * self.before.time
         image = self.before.name
@@ -161,12 +168,11 @@ class _Pooled:
             largest = graph.slice(largest, [self.layer.past], [self.places.time], [2])
         whole = graph.numbers([n, rows, 2, columns, 2])
         small = graph.numbers([n, rows, 1, columns, 1])
-        kept = _where_equal(
-            graph,
-            graph.add("Reshape", image, whole),
-            graph.add("Reshape", largest, small),
-            graph.add("Reshape", gradient, small),
+        ones = _ones_where_equal(
+            graph, graph.add("Reshape", image, whole), graph.add("Reshape", largest, small)
         )
+        n_largest = graph.add("ReduceSum", ones, graph.numbers([2, 4]), keepdims=1)
+        kept = graph.add("Mul", ones, graph.add("Div", graph.add("Reshape", gradient, small), n_largest))
         shape = self.before.shape
         kept = graph.add("Reshape", kept, graph.numbers([*shape, 2 * rows, 2 * columns]))
         if any(left_over):
@@ -227,8 +233,5 @@ def _pooled(graph: Writer, run: _Run, layer: Pool) -> _Pooled:
     return _Pooled(layer=layer, before=run, places=places, after=after)
 
 
-def _where_equal(graph: Writer, one: str, other: str, gradient: str) -> str:
-    """The gradient where both are the same, else zero."""
-    return graph.add(
-        "Where", graph.add("Equal", one, other), gradient, graph.constant(np.zeros((), np.float32))
-    )
+def _ones_where_equal(graph: Writer, one: str, other: str) -> str:
+    return graph.add("Cast", graph.add("Equal", one, other), to=FLOAT)

@@ -2,7 +2,7 @@
 
 from bisect import bisect_right, insort
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -65,22 +65,19 @@ class _Candidate:
 class _Around:
     """The prepared frames that are looked at together to say where one of them shows its plane, as far as they came."""
 
-    def __init__(self, sight: Sight, frame: int, past: Sequence[np.ndarray]) -> None:
-        self._sight, self._frame = sight, frame
-        self._frames = [*past[:: -sight.step][::-1]]
-        self._before = len(self._frames) - 1
+    def __init__(self, sight: Sight, frame: int, past: Iterable[tuple[int, np.ndarray]]) -> None:
+        self._numbers = sight.frames(frame)
+        self._kept = {number: prepared for number, prepared in past if number in self._numbers}
 
     def add(self, prepared: np.ndarray, frame: int) -> bool:
         """Take a later frame, if it is one of them; whether further ones are waited for."""
-        if (frame - self._frame) % self._sight.step == 0 and frame <= self._frame + self._sight.after:
-            self._frames.append(prepared)
-        return frame < self._frame + self._sight.after
+        if frame in self._numbers:
+            self._kept[frame] = prepared
+        return frame < self._numbers[-1]
 
-    def clip(self) -> list[np.ndarray]:
-        """All of them in order; the first and the last there are stand for those that are not."""
-        missing = [self._frames[0]] * (self._sight.place - self._before)
-        clip = missing + self._frames
-        return clip + [self._frames[-1]] * (self._sight.length - len(clip))
+    def clip(self, first: np.ndarray, last: np.ndarray) -> list[np.ndarray]:
+        """All of them in order; the recording's first and last frame stand for those that there are not."""
+        return [self._kept.get(number, first if number < 0 else last) for number in self._numbers]
 
 
 class KeyFrameChooser:
@@ -112,14 +109,17 @@ class KeyFrameChooser:
         self._run_label = ""
         self._run_length = 0
         self._waiting: list[_Candidate] = []
-        self._past: deque[np.ndarray] = deque(maxlen=sight.before + 1 if sight else 0)
+        self._past: deque[tuple[int, np.ndarray]] = deque(maxlen=sight.before + 1 if sight else 0)
+        self._ends: tuple[np.ndarray, np.ndarray] | None = None
+        """What the first and the latest frame became."""
         self._open: list[_Around] = []
 
     def add(self, seen: Seen) -> None:
         """Consider the next frame."""
         sharp = sharpness(seen.prepared)
         self._remember(sharp)
-        self._past.append(seen.prepared)
+        self._past.append((seen.frame.index, seen.prepared))
+        self._ends = (self._ends[0] if self._ends else seen.prepared, seen.prepared)
         self._open = [around for around in self._open if around.add(seen.prepared, seen.frame.index)]
         probabilities = softmax(self.calibration.apply(seen.logits))
         best = int(probabilities.argmax())
@@ -144,7 +144,7 @@ class KeyFrameChooser:
     def _candidate(self, seen: Seen, probability: float, sharp: float) -> _Candidate:
         typical = self._sharpness_so_far[len(self._sharpness_so_far) // 2]
         relative = min(1.0, sharp / typical) if typical else 1.0
-        around = _Around(self.sight, seen.frame.index, [*self._past]) if self.sight else None
+        around = _Around(self.sight, seen.frame.index, self._past) if self.sight else None
         if around:
             self._open.append(around)
         return _Candidate(
@@ -203,8 +203,13 @@ class KeyFrameChooser:
             sharpness=rank,
             reason=reason,
             image=candidate.frame.image,
-            box=locate(candidate.around.clip(), plane) if locate and candidate.around else None,
+            box=self._box(candidate, plane, locate),
         )
+
+    def _box(self, candidate: _Candidate, plane: str, locate: Locate | None) -> Box | None:
+        if locate is None or candidate.around is None or self._ends is None:
+            return None
+        return locate(candidate.around.clip(*self._ends), plane)
 
     def _rank(self, value: float) -> float:
         """Share of the recording's frames that are no sharper."""

@@ -19,5 +19,6 @@ class LocalizationSettings(BaseModel):
     """Standard deviation of the Gaussian that joins neighboring pixels that counted, as a share of the input's
     shorter side."""
     precision: Literal["auto", "float32", "bf16"] = "auto"
-    """Arithmetic of localization; `auto` is bf16 where the processor has it, which takes a third of the time and moves
-    the edges of boxes by a pixel or two of the network's input."""
+    """Arithmetic of localization; `auto` is bf16 where the processor has it, which takes a third of the time. It
+    mostly moves the edges of boxes by a pixel of the network's input, but where two regions count alike, now and then
+    the other one is boxed."""

@@ -103,7 +103,7 @@ def box_of(counted: Map, blur: float, before: Box | None = None) -> Box | None:
         image = cv2.GaussianBlur(image, (0, 0), blur * min(image.shape))
     if not image.max() > image.min():
         return None
-    levels = (255 * (image - image.min()) / (image.max() - image.min())).astype(np.uint8)
+    levels = (255 * ((image - image.min()) / (image.max() - image.min()))).astype(np.uint8)
     _, kept = cv2.threshold(levels, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
     n, regions, found, _ = cv2.connectedComponentsWithStats(kept)
     counts = np.bincount(regions.ravel(), image.ravel(), minlength=n)[1:]

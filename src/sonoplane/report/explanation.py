@@ -134,8 +134,6 @@ class Explanation:
     glimpses: tuple[Glimpse, ...] = ()
     video: str | None = None
     """The file's name."""
-    notes: tuple[str, ...] = ()
-    """What else has to be said, a sentence each."""
 
 
 def show(one: Explained, region: Box, path: Path) -> Shown:

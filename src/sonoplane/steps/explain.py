@@ -28,7 +28,7 @@ from sonoplane.steps.explaining_maps import View, keeping, mapped
 from sonoplane.steps.predict import Predicted, predict_all
 from sonoplane.steps.recipe import Recipe
 
-__all__ = ["Asked", "Which", "explain", "explain_all", "explainer_of"]
+__all__ = ["Asked", "Which", "check_target", "explain", "explain_all", "explainer_of"]
 
 Which: TypeAlias = Literal["keyframes", "all"]
 #: What is put beside what `predict` leaves.
@@ -77,11 +77,7 @@ def explain_all(
         MissingExtra: the method needs what is not installed.
     """
     asked = asked or Asked()
-    if asked.target is not None and asked.target not in bundle.card.classes:
-        raise UsageError(
-            f"The network knows no class '{asked.target}'.",
-            advice=f"Its classes are: {', '.join(bundle.card.classes)}.",
-        )
+    check_target(asked.target, bundle)
     explainer = explainer_of(bundle, asked, recipe)
     mattered = TemporalOcclusion(bundle, recipe.run, choice=backend) if explainer.sight.length > 1 else None
     return predict_all(
@@ -96,6 +92,15 @@ def explain_all(
             explain, bundle=bundle, explainer=explainer, mattered=mattered, recipe=recipe, asked=asked
         ),
     )
+
+
+def check_target(target: str | None, bundle: Bundle) -> None:
+    """Raise a UsageError where the network knows no such class."""
+    if target is not None and target not in bundle.card.classes:
+        raise UsageError(
+            f"The network knows no class '{target}'.",
+            advice=f"Its classes are: {', '.join(bundle.card.classes)}.",
+        )
 
 
 def explainer_of(bundle: Bundle, asked: Asked, recipe: Recipe) -> Explainer:

@@ -14,6 +14,7 @@ from sonoplane.inference.settings import RunSettings
 from sonoplane.models.bundle import Bundle
 from sonoplane.report.filters import FilterView, filters_html
 from sonoplane.report.folder import write_page
+from sonoplane.steps.predict import check_out
 from sonoplane.steps.progress import progress
 
 __all__ = ["FIRST", "FilterChoice", "chosen_filters", "show_filters"]
@@ -81,8 +82,10 @@ def show_filters(
     """Write `out/filters.html`, and return it.
 
     Raises:
+        UsageError: `out` cannot be written to.
         MissingExtra: a picture is to be made, and torch is not installed.
     """
+    check_out(out)
     there = layers(bundle)
     answers = next(reversed(there))
     views = []

@@ -37,14 +37,16 @@ def explained(
     images = [kept[n] for n in numbers]
     clip = view.card.values(images)
     maps = view.explainer(clip, number)
-    relevance = maps[sight.place]
+    relevance = near(maps, sight.place) if sight.length > 1 else maps[sight.place]
     return Explained(
         keyframe=keyframe,
         target=of_class,
         probability=float(timeline.probabilities[keyframe.frame, number]),
         relevance=view.spread(relevance),
-        box=view.placed(view.box(near(maps, sight.place))),
-        clip=_clip(numbers, images, maps, view, _mattered(clip, number, view)) if sight.length > 1 else (),
+        box=view.placed(view.box(relevance)),
+        clip=_clip(numbers, images, maps, view, _mattered(clip, number, view))
+        if len(set(numbers)) > 1
+        else (),
     )
 
 

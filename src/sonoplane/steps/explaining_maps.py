@@ -1,5 +1,6 @@
 """The frames of a recording once more, each with what counted in it: read a stretch at a time, never all at once."""
 
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, islice
@@ -68,24 +69,31 @@ class Mapped:
 def mapped(frames: Iterable[Frame], targets: Sequence[int | None], view: View) -> Iterator[Mapped]:
     """Every frame with its map; `targets` are the numbers of the classes that are explained, frame by frame.
 
-    Frames of one class that follow each other are looked at together, as far as the network looks; where it looks at
-    several, each box is told by the frames next to its own as well, and sought near that of the frame before.
+    Frames of one class that follow each other are looked at together, as far as the network looks. Where it looks at
+    several, what counted in a frame is told by those next to it among them as well (see `near`), and each box is sought
+    near that of the frame before.
     """
     coming = iter(frames)
-    sight = view.explainer.sight
+    span = view.explainer.sight.length * view.explainer.sight.step
+    clips = view.explainer.sight.length > 1
+    past: deque[UInt8[np.ndarray, "..."]] = deque(maxlen=span if clips else 0)
     for target, run in groupby(targets):
         n_frames = sum(1 for _ in run)
-        if target is None:
-            yield from (Mapped(frame=frame) for frame in islice(coming, n_frames))
-            continue
         box: Box | None = None
-        for start, stop in _stretches(n_frames, sight.length * sight.step):
+        for start, stop in _stretches(n_frames, span):
             stretch = tuple(islice(coming, stop - start))
-            inputs = view.card.values([view.prepared(frame) for frame in stretch])
-            maps = [*run_of_maps(view.explainer, inputs, target)]
-            for place, (frame, relevance) in enumerate(zip(stretch, maps, strict=True)):
-                box = view.box(near(maps, place), box) if sight.length > 1 else view.box(relevance)
-                yield Mapped(frame=frame, relevance=view.spread(relevance), box=view.placed(box))
+            prepared = [view.prepared(frame) for frame in stretch] if clips or target is not None else []
+            if target is None:
+                yield from (Mapped(frame=frame) for frame in stretch)
+            else:
+                inputs = view.card.values([*past, *prepared])
+                maps = [*run_of_maps(view.explainer, inputs, target, before=len(past))]
+                for place, frame in enumerate(stretch):
+                    clip = place - place % span
+                    relevance = near(maps[clip : clip + span], place - clip)
+                    box = view.box(relevance, box if clips else None)
+                    yield Mapped(frame=frame, relevance=view.spread(relevance), box=view.placed(box))
+            past.extend(prepared)
 
 
 def keeping(

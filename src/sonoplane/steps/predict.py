@@ -37,7 +37,7 @@ from sonoplane.video.discovery import Found, find_recordings
 from sonoplane.video.opening import open_recording
 from sonoplane.video.pseudonyms import Pseudonyms
 
-__all__ = ["More", "Predicted", "predict", "predict_all", "run_as_trained"]
+__all__ = ["More", "Predicted", "check_out", "predict", "predict_all", "run_as_trained"]
 
 
 def predict(
@@ -166,7 +166,7 @@ def predict_all(
     locator = locator_of(bundle, recipe)
     Calibration.from_dict(bundle.calibration, bundle.card.classes)  # refused here where it is broken
     kind_of(recipe.smoothing, transitions_of(bundle))  # refused once, not recording by recording
-    _check_out(out)
+    check_out(out)
     found = [item for item in find_recordings(paths) if not item.path.resolve().is_relative_to(out.resolve())]
     if not found:
         raise UsageError("No recording was found.", advice="Name files, or a folder that holds recordings.")
@@ -181,25 +181,19 @@ def predict_all(
                 )
                 digest = content_digest(item.path, frames=item.frames)
                 recording = replace(recording, id=_free_id(out, item.id, digest))
+                findings, timeline = predict(
+                    recording,
+                    bundle=bundle,
+                    backend=runner,
+                    recipe=recipe,
+                    locator=locator,
+                    source_sha256=digest,
+                    on_frame=partial(_in_passes, tell, 2 if more else 1),
+                )
                 with recording_folder(out, recording.id) as folder:
-                    findings, timeline = predict(
-                        recording,
-                        bundle=bundle,
-                        backend=runner,
-                        recipe=recipe,
-                        locator=locator,
-                        source_sha256=digest,
-                        on_frame=partial(_in_passes, tell, 2 if more else 1),
-                    )
                     if more:
-                        n_frames = timeline.n_frames
-                        findings = more(
-                            recording,
-                            findings,
-                            timeline,
-                            folder,
-                            on_frame=partial(_second, tell, n_frames),
-                        )
+                        second = partial(_second, tell, timeline.n_frames)
+                        findings = more(recording, findings, timeline, folder, on_frame=second)
                     fill_folder(folder, findings, timeline, logits=logits)
             except Exception as error:
                 failure = failure_of(item.id, error)
@@ -257,7 +251,7 @@ def _free_id(out: Path, name: str, digest: str) -> str:
     return name if there == digest else f"{name}-{digest[:8]}"
 
 
-def _check_out(out: Path) -> None:
+def check_out(out: Path) -> None:
     """Find out before any work whether results can be written."""
     try:
         out.mkdir(parents=True, exist_ok=True)
