@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,6 @@ from sonoplane.errors import UsageError
 from sonoplane.metrics.answers import Answers, answers_of
 from sonoplane.metrics.background import (
     READ,
-    TEXT_READ,
     FrameLook,
     Places,
     Shares,
@@ -113,34 +113,35 @@ def test_the_yardstick_is_the_larger_of_pixels_and_contrast() -> None:
     assert measured.all.text_times == pytest.approx(1)  # 0.04 of the pixels, 0.1 of the contrast
 
 
-@pytest.mark.parametrize(
-    ("background", "text", "high", "on_text"),
-    [
-        (0.39, 0.05, False, False),
-        (0.41, 0.05, True, False),
-        (0.3, 0.2, False, True),
-        (0.39, 0.3, True, True),
-    ],
-)
-def test_a_warning_is_given_from_the_thresholds_on(
-    background: float, text: float, high: bool, on_text: bool
-) -> None:
-    assert (READ, TEXT_READ) == (1, 2.5)
-    measured = measure_background([look(background=background, text=text)], ["liver"])
-    assert measured is not None
-    assert (measured.high, measured.all.on_text) == (high, on_text)
+def looks(n: int, background: float, **of: str | bool) -> list[FrameLook]:
+    """Of as many patients, nearly alike."""
+    return [look(f"r{i}{of}", background=background + 0.001 * i, **of) for i in range(n)]  # type: ignore[arg-type]  # names
+
+
+def test_a_look_is_high_where_it_is_surely_above_what_is_expected_in_several_patients() -> None:
+    assert READ == 1
+    for n, background, high in ((8, 0.38, False), (8, 0.43, True), (1, 0.9, False)):
+        measured = measure_background(looks(n, background), ["liver"])
+        assert measured is not None
+        assert measured.high == high
+    unsure = measure_background([*looks(3, 0.2), *looks(3, 0.7, right=False)], ["liver"])
+    assert unsure is not None
+    assert unsure.all.times > 1
+    assert not unsure.all.high
 
 
 def test_a_class_that_is_read_from_the_background_warns_even_where_the_whole_does_not() -> None:
-    calm = [look(f"r{i}", background=0.1) for i in range(8)]
-    read = [look(f"s{i}", background=0.6, said="kidney", right=False) for i in range(2)]
+    calm = looks(8, 0.1)
+    read = looks(3, 0.6, said="kidney", right=False)
     measured = measure_background([*calm, *read], ["liver", "kidney"])
     assert measured is not None
     assert not measured.all.high
     assert measured.high_classes == ("kidney",)
     assert measured.high
-    assert (measured.right and measured.right.n, measured.wrong and measured.wrong.n) == (8, 2)
-    alone = measure_background([*calm, read[0]], ["liver", "kidney"])
+    assert (measured.right and measured.right.n, measured.wrong and measured.wrong.n) == (8, 3)
+    alone = measure_background(
+        [*calm, read[0], replace(read[0], recording="of the same patient")], ["liver", "kidney"]
+    )
     assert alone is not None
     assert not alone.high
 
@@ -152,44 +153,90 @@ def test_all_in_the_background_is_a_finite_number() -> None:
     json.dumps(measured.to_json(), allow_nan=False)
 
 
-def answered(said: list[int]) -> Answers:
-    """Twelve frames of six patients, three of each class."""
-    names = [f"p{i // 2}" for i in range(12)]
+def answered(said: list[int], n_patients: int = 6) -> Answers:
+    """Two frames of each patient, half of the patients of each class."""
+    names = [f"p{i // 2:02d}" for i in range(2 * n_patients)]
     return answers_of(
         level="frame",
         classes=("liver", "kidney"),
-        targets=[i // 2 % 2 for i in range(12)],
+        targets=right(n_patients),
         probabilities=np.eye(2)[said],
         recordings=names,
         patients=names,
     )
 
 
-def controlled(*, black: list[int], other: list[int]) -> Control:
-    right = [i // 2 % 2 for i in range(12)]
-    lent = np.array([1 - number for number in right])
+def right(n_patients: int) -> list[int]:
+    return [i // 2 % 2 for i in range(2 * n_patients)]
+
+
+def controlled(
+    *, other: list[int], black: list[int] | None = None, same: list[int] | None = None, n: int = 6
+) -> Control:
+    true = right(n)
     return measure_control(
-        plain=answered(right), blanked=answered(black), same=answered(right), other=answered(other), lent=lent
+        plain=answered(true, n),
+        blanked=answered(black or true, n),
+        same=answered(same or true, n),
+        other=answered(other, n),
+        lent=np.array([1 - number for number in true]),
+        changed={"blanked": 0.1, "same": 0.1, "other": 0.1},
+        n_asked=2 * n,
     )
 
 
+def wrong(n_patients: int, rows: range) -> list[int]:
+    return [1 - number if i in rows else number for i, number in enumerate(right(n_patients))]
+
+
 def test_answers_that_follow_the_background_are_told() -> None:
-    right = [i // 2 % 2 for i in range(12)]
-    read = controlled(black=right, other=[1 - number for number in right])
-    assert (read.reads, read.needs) == (True, False)
+    read = controlled(other=wrong(6, range(12)))
+    assert (read.reads, read.needs, read.calm) == (True, False, False)
     assert (read.reading.difference.value, read.followed.value, read.followed_before.value) == (-1, 1, 0)
-    calm = controlled(black=right, other=right)
+    calm = controlled(other=right(6))
     assert (calm.reads, calm.needs, calm.followed.value) == (False, False, 0)
 
 
 def test_answers_that_fall_without_a_background_are_told_unless_by_chance() -> None:
-    right = [i // 2 % 2 for i in range(12)]
-    assert controlled(black=[0, 1] * 6, other=right).needs
-    once = [1 - right[0], *right[1:]]
-    assert not controlled(black=once, other=right).needs
+    assert controlled(black=[0, 1] * 6, other=right(6)).needs
+    assert not controlled(black=wrong(6, range(1)), other=right(6)).needs
+
+
+def test_two_patients_who_fall_alike_may_do_so_by_chance() -> None:
+    assert not controlled(other=wrong(2, range(4)), n=2).reads
+
+
+def test_that_nothing_falls_is_told_only_where_that_is_sure_and_the_class_is_not_guessed() -> None:
+    assert not controlled(other=right(8), n=8).calm
+    many = controlled(other=wrong(80, range(1)), n=80)
+    assert (many.calm, many.calm_classes) == (True, ("liver", "kidney"))
+    assert not controlled(other=wrong(8, range(6)), n=8).calm
+    assert not controlled(same=[0] * 160, other=[0] * 160, n=80).calm
+
+
+def test_a_class_is_calm_only_by_its_own_frames() -> None:
+    rare = [0] * 116 + [1] * 4
+    names = [f"p{i // 2:02d}" for i in range(120)]
+    plain, other = (
+        answers_of(
+            level="frame",
+            classes=("liver", "kidney"),
+            targets=rare,
+            probabilities=np.eye(2)[said],
+            recordings=names,
+            patients=names,
+        )
+        for said in (rare, [1, *rare[1:]])
+    )
+    told = measure_control(
+        plain=plain, blanked=plain, same=plain, other=other, lent=1 - plain.targets, changed={}, n_asked=120
+    )
+    assert (told.calm, told.calm_classes) == (True, ("liver",))
 
 
 def test_frames_without_a_label_are_refused() -> None:
     rows = answered([0] * 12)
     with pytest.raises(UsageError, match="without a label"):
-        measure_control(plain=rows, blanked=rows, same=rows, other=rows, lent=np.zeros(3, np.int64))
+        measure_control(
+            plain=rows, blanked=rows, same=rows, other=rows, lent=np.zeros(3, np.int64), changed={}, n_asked=3
+        )

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,19 +11,24 @@ import cv2
 import numpy as np
 import pytest
 
+from sonoplane.cli.main import app
 from sonoplane.frames.archive import Archive, open_archive
 from sonoplane.frames.archive_writer import create_archive
 from sonoplane.frames.entries import EntryFacts
-from sonoplane.metrics.background import Places
+from sonoplane.metrics.background import FrameLook, Places, Shares, measure_background
 from sonoplane.metrics.background_settings import BackgroundSettings
-from sonoplane.models.bundle import Bundle, save_bundle
+from sonoplane.metrics.calibration_record import Calibration
+from sonoplane.models.bundle import Bundle, add_files, save_bundle
 from sonoplane.models.card import Card
 from sonoplane.models.registry import weights_of
+from sonoplane.records import Frame, Label
 from sonoplane.steps.answering import Answered, answer, networks_of
 from sonoplane.steps.asked import ask
-from sonoplane.steps.background import look_at_background, with_background
+from sonoplane.steps.background import look_at_background
 from sonoplane.steps.background_places import border_px, places_of
 from sonoplane.steps.background_run import BackgroundRun
+from sonoplane.steps.background_samples import samples_of
+from sonoplane.steps.background_swaps import with_background
 from sonoplane.steps.background_told import background_cautions, background_hints
 from sonoplane.steps.evaluate import Evaluated, evaluate
 from sonoplane.steps.recipe import layered
@@ -68,19 +75,16 @@ def test_both_networks_are_right_so_accuracy_does_not_tell_them_apart(made: Made
         assert (evaluated.measurement.levels["frame"].numbers["accuracy"].value or 0) > 0.9
 
 
-def test_a_network_that_reads_the_text_is_caught_by_its_look_and_by_other_backgrounds(made: Made) -> None:
+def test_a_network_that_reads_the_text_is_caught_by_other_backgrounds(made: Made) -> None:
     evaluated, _ = made["text"]
-    told = "\n".join(evaluated.lines())
-    assert "It reads the background" in told
-    assert "It looks at the background more" in told
-    assert "Classes with the most" in told
+    assert "It reads the background" in "\n".join(evaluated.lines())
     found = evaluated.background
     assert found is not None
     assert found.looked is not None
     assert found.control is not None
-    assert found.looked.high
     assert (found.control.reading.difference.value or 0) < -0.8
     assert (found.control.followed.value or 0) > 0.8
+    assert found.control.changed["other"] > 0.01
 
 
 def test_a_network_that_reads_the_tissue_is_not_warned_of(made: Made) -> None:
@@ -94,18 +98,47 @@ def test_a_network_that_reads_the_tissue_is_not_warned_of(made: Made) -> None:
     assert (found.control.followed.value or 0) < 0.5
 
 
-def test_a_high_look_is_a_hint_only_where_answers_do_not_follow_the_background(made: Made) -> None:
-    read, calm = made["text"][0].background, made["tissue"][0].background
-    assert read is not None
-    assert calm is not None
-    odd = replace(calm, looked=read.looked)
-    assert background_cautions(odd) == []
-    (hint,) = background_hints(odd)
+def looked_at(n: int, background: float, said: str = "cyst") -> list[FrameLook]:
+    area = Shares(outside=0.3, text=0.0, border=0.1)
+    return [
+        FrameLook(
+            recording=f"{said}{i}",
+            patient=f"{said}{i}",
+            said=said,
+            right=True,
+            seen=Shares(outside=background + 0.001 * i, text=0.0, border=0.1),
+            area=area,
+            contrast=area,
+        )
+        for i in range(n)
+    ]
+
+
+def test_a_high_look_is_a_hint_only_where_answers_surely_do_not_follow_the_background(made: Made) -> None:
+    tissue = made["tissue"][0].background
+    assert tissue is not None
+    assert tissue.control is not None
+    read = replace(tissue, looked=measure_background(looked_at(8, 0.6), CARD.classes), notes=())
+    calm = replace(read, control=replace(tissue.control, calm=True, calm_classes=CARD.classes))
+    assert background_cautions(calm) == []
+    (hint,) = background_hints(calm)
     assert hint.startswith("It looks at the background more")
     assert hint.endswith("without being led by it.")
-    (warning,) = background_cautions(replace(odd, control=None))
-    assert hint.startswith(warning)
-    assert background_hints(replace(odd, control=None)) == []
+    (unasked,) = background_cautions(replace(read, control=None))
+    assert hint.startswith(unasked)
+    unsure = replace(read, control=replace(tissue.control, calm=False, calm_classes=()))
+    (warning,) = background_cautions(unsure)
+    assert warning.endswith("to tell whether they are led by it.")
+    assert background_hints(unsure) == []
+
+
+def test_where_one_class_alone_is_looked_for_around_it_that_one_is_named(made: Made) -> None:
+    found = made["tissue"][0].background
+    assert found is not None
+    looked = measure_background([*looked_at(20, 0.1), *looked_at(3, 0.7, "stone")], CARD.classes)
+    (told,) = background_cautions(replace(found, looked=looked, control=None))
+    assert told.startswith("In frames named stone, it looks")
+    assert "cyst" not in told
 
 
 def test_the_page_leads_with_the_warning_and_has_the_tables(made: Made) -> None:
@@ -123,7 +156,7 @@ def test_the_page_leads_with_the_warning_and_has_the_tables(made: Made) -> None:
     assert [row["of"] for row in rows[:3]] == ["all", "named cyst", "named stone"]
     table = list(csv.DictReader((out / "background.csv").read_text(encoding="utf-8").splitlines()))
     assert len(table) == 8
-    assert all(float(row["background"]) > float(row["area"]) for row in table[:4])
+    assert page["settings"]["background"] == {"asked": "all", "frames": 4, "recordings": 200, "seed": 0}
     json.dumps(made["text"][0].to_json(), allow_nan=False)
 
 
@@ -167,18 +200,18 @@ NONE = np.zeros((4, 6), bool)
 
 
 def test_blanking_takes_the_background_and_nothing_else() -> None:
-    (black,) = with_background(PICTURES, Places(outside=LEFT, text=RIGHT, border=NONE))
+    (black,) = with_background(PICTURES, ~(LEFT | RIGHT))
     assert black[0].tolist() == [0, 0, 9, 9, 0, 0]
 
 
-def test_a_strange_background_hides_and_shows_but_lends_no_tissue() -> None:
-    own, lent = (Places(outside=mask, text=NONE, border=NONE) for mask in (LEFT, RIGHT))
-    (swapped,) = with_background(PICTURES, own, (np.full((4, 6), 5, np.uint8),), lent)
+def test_a_strange_background_shows_but_lends_no_tissue() -> None:
+    lent, shown = Places(outside=RIGHT, text=NONE, border=NONE), ~(LEFT | RIGHT)
+    (swapped,) = with_background(PICTURES, shown, (np.full((4, 6), 5, np.uint8),), lent)
     assert swapped[0].tolist() == [0, 0, 9, 9, 5, 5]
     colored = np.dstack([np.full((4, 6), level, np.uint8) for level in (1, 2, 3)])
-    (swapped,) = with_background(PICTURES, own, (colored,), lent)
+    (swapped,) = with_background(PICTURES, shown, (colored,), lent)
     assert swapped[0, :, 2].tolist() == [0, 0, 9, 9, 3, 3]
-    (swapped,) = with_background((colored,), own, PICTURES, lent)
+    (swapped,) = with_background((colored,), shown, PICTURES, lent)
     assert swapped[0, :, 2].tolist() == [0, 0, 3, 3, 9, 9]
 
 
@@ -186,7 +219,7 @@ def test_a_strange_background_hides_and_shows_but_lends_no_tissue() -> None:
     ("name", "run", "frame"),
     [
         ("sononet3d-2", {"mode": "clip", "clip_length": 5, "clip_step": 2}, 12),
-        ("sononet2plus1d-2-causal", {"mode": "dense"}, 8),
+        ("sononet2plus1d-2-causal", {"mode": "dense"}, 16),
         ("echo3dcnn", {"mode": "clip", "clip_length": 5}, 12),
     ],
 )
@@ -203,7 +236,23 @@ def test_networks_with_time_are_asked_as_they_are_run(
     asking = BackgroundRun(bundle=bundle, backend=answers.network.backend, run=answers.network.recipe.run)
     store, place = answers.asked.store, answers.asked.names[0]
     (mine,) = asking.logits([asking.pictures(store, place, frame)])
+    seen, at = asking.sight.frames(frame), asking.sight.place
+    if answers.network.way.mode == "dense":  # as if there were no other frames
+        answers = answered_by(bundle, cut_to(tmp_path / "few", store, place, seen), run=run)
+        frame = at
     assert np.allclose(mine, answers.watched[place].raw.logits[frame], atol=1e-4)
+
+
+def cut_to(folder: Path, store: Archive, recording: str, numbers: Sequence[int]) -> Path:
+    """An archive of some frames of a recording."""
+    images = enumerate(store.read_frames(recording, list(numbers)))
+    with create_archive(folder, geometry="source", settings={}) as writer:
+        writer.add(
+            EntryFacts(id=recording, fps=10.0, patient="p", split="test"),
+            (Frame(index=index, time_s=index / 10, image=image) for index, image in images),
+        )
+        writer.add_labels("kind", [Label(recording=recording, label="cyst")])
+    return folder
 
 
 def test_nothing_is_looked_at_where_nothing_is_asked_and_a_share_alone_where_that_is(
@@ -236,6 +285,126 @@ def test_a_recording_alone_has_no_other_background_and_that_is_said(made: Made, 
     assert found is not None
     assert found.control is None
     assert "two patients of each" in found.notes[0]
+
+
+def written(folder: Path, pictures: Sequence[np.ndarray]) -> Path:
+    """Recordings of 8 frames, a patient each, of two classes by turns; each a picture with noise for 255."""
+    dice, labels = np.random.default_rng(0), []
+    with create_archive(folder, geometry="source", settings={}) as writer:
+        for number, picture in enumerate(pictures):
+            name = f"r{number}"
+            noise = dice.rayleigh(60, (8, *picture.shape)).clip(0, 255).astype(np.uint8)
+            frames = (
+                Frame(index=i, time_s=i / 10, image=np.where(picture == 255, noise[i], picture))
+                for i in range(8)
+            )
+            writer.add(EntryFacts(id=name, fps=10.0, patient=f"p{number}", split="test"), frames)
+            labels.append(Label(recording=name, label=CARD.classes[number % 2]))
+        writer.add_labels("kind", labels)
+    return folder
+
+
+def test_where_all_is_ultrasound_there_is_no_question(tmp_path: Path) -> None:
+    archive = written(tmp_path / "a", [np.full((64, 80), 255, np.uint8)] * 2)
+    found = look_at_background(answered_by(drawn(tmp_path / "b", "sononet2d-2"), archive), "all")
+    assert found is not None
+    assert (found.looked, found.control) == (None, None)
+    assert found.notes[0].endswith("frames show nothing but ultrasound.")
+
+
+def test_backgrounds_that_are_all_alike_clear_no_network(tmp_path: Path) -> None:
+    picture = np.where(CARD.geometry(np.where(sector_mask(), 255, 0).astype(np.uint8)) > 127, 255, 0)
+    archive = written(tmp_path / "a", [picture.astype(np.uint8)] * 4)
+    found = look_at_background(answered_by(drawn(tmp_path / "b", "sononet2d-2"), archive), "all")
+    assert found is not None
+    assert found.looked is not None
+    assert found.control is None
+    assert "could be given to 0 of 4 frames" in found.notes[0]
+
+
+def test_frames_that_tell_nothing_are_counted_and_an_error_ends_nothing(made: Made, tmp_path: Path) -> None:
+    spec = tiny_spec("sononet2d-2", n_classes=2)
+    weights = {name: 0 * value for name, value in weights_of(tiny("sononet2d-2", n_classes=2)).items()}
+    folder = tmp_path / "b"
+    dead = save_bundle(folder, name="dead", version="1", spec=spec, card=CARD, weights=weights, recipe={})
+    shutil.copytree(made["text"][1], tmp_path / "lost")
+    answers = answered_by(dead, tmp_path / "lost")
+    found = look_at_background(answers, "share")
+    assert found is not None
+    assert found.looked is None
+    assert found.notes[0].startswith("4 of 4 frames tell nothing of where it looks")
+    shutil.rmtree(tmp_path / "lost" / "recordings")
+    found = look_at_background(answers, "all")
+    assert found is not None
+    assert found.notes[0].startswith("Where the background is could not be found out: ")
+    assert str(tmp_path) not in found.notes[0]
+
+
+def test_out_of_fold_each_frame_is_asked_of_the_network_that_did_not_learn_it(
+    made: Made, tmp_path: Path
+) -> None:
+    archive = made["text"][1]
+    bundles = (drawn(tmp_path / "b", "sononet2d-2"), Bundle.load(archive.with_name("reads-text")))
+    apart = [answered_by(bundle, archive) for bundle in bundles]
+    network = replace(
+        apart[0].network,
+        bundle=replace(bundles[0], members=bundles),
+        members=tuple(one.network.backend for one in apart),
+    )
+    folds = {name: 1 + place % 2 for place, name in enumerate(apart[0].asked.names)}
+    held = look_at_background(answer(network, replace(apart[0].asked, folds=folds)), "all")
+    assert held is not None
+    assert held.looked is not None
+    assert held.control is not None
+    for fold, one in enumerate(apart, start=1):
+        alone = look_at_background(one, "share")
+        assert alone is not None
+        assert alone.looked is not None
+        for name in (name for name, mine in folds.items() if mine == fold):
+            assert held.looked.recordings[name].to_json() == alone.looked.recordings[name].to_json()
+
+
+def test_answers_are_calibrated_as_those_that_are_measured(made: Made, tmp_path: Path) -> None:
+    bundle, store = drawn(tmp_path / "b", "sononet2d-2"), open_archive(made["text"][1])
+    (network,) = networks_of([bundle], [layered({})], "auto", by_fold=False)
+    known = Calibration(classes=CARD.classes, kind="vector", bias=(9.0, 0.0), scale=(1.0, 1.0))
+    plain, moved = (
+        BackgroundRun(bundle=one, backend=network.backend, run=network.recipe.run)
+        for one in (
+            bundle,
+            add_files(
+                drawn(tmp_path / "c", "sononet2d-2"),
+                {"calibration.json": json.dumps(known.to_dict()).encode()},
+            ),
+        )
+    )
+    pictures = plain.pictures(store, store.entries[0].id, 0)
+    assert np.allclose(moved.logits([pictures]) - plain.logits([pictures]), [[9, 0]], atol=1e-4)
+
+
+def test_recordings_are_drawn_class_by_class_and_patient_by_patient(made: Made, tmp_path: Path) -> None:
+    answers = answered_by(drawn(tmp_path / "b", "sononet2d-2"), made["text"][1])
+    for seed in range(6):
+        drawn_ones = samples_of(answers, BackgroundSettings(recordings=2, seed=seed))
+        assert {sample.target for sample in drawn_ones} == {0, 1}
+    assert (
+        len(
+            {
+                samples_of(answers, BackgroundSettings(recordings=1, seed=seed))[0].recording
+                for seed in range(9)
+            }
+        )
+        > 1
+    )
+
+
+def test_how_many_frames_are_looked_at_can_be_said(made: Made, tmp_path: Path) -> None:
+    archive = made["text"][1]
+    words = ["--bundle", archive.with_name("reads-text"), "--out", tmp_path / "e", "--timelines", 0]
+    words += ["--background", "share", "--background-frames", 1]
+    app([str(word) for word in ("evaluate", archive, *words)], result_action="return_value")
+    page = json.loads((tmp_path / "e" / "evaluation.json").read_text(encoding="utf-8"))
+    assert page["settings"]["background"] == {"asked": "share", "frames": 1, "recordings": 200, "seed": 0}
 
 
 @pytest.mark.slow

@@ -8,8 +8,11 @@ from cyclopts.validators import Number
 
 from sonoplane.cli.flags import Answering, Backend, Split, Timelines, settings_of
 from sonoplane.cli.words import Json, Recipe, print_json, print_line
+from sonoplane.metrics.background_settings import BackgroundSettings
 
 __all__ = ["evaluate"]
+
+_FRAMES = BackgroundSettings().frames
 
 
 def evaluate(
@@ -23,7 +26,7 @@ def evaluate(
     mode: Literal["both", "clip", "dense"] = "both",
     backend: Backend = "auto",
     background: Literal["none", "share", "all"] = "all",
-    background_frames: Annotated[int, Parameter(validator=Number(gte=1))] = 4,
+    background_frames: Annotated[int, Parameter(validator=Number(gte=1))] = _FRAMES,
     timelines: Timelines = 100,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     recipe: Recipe = None,
@@ -55,7 +58,6 @@ def evaluate(
     overwrite
         Replace an earlier evaluation that is there.
     """
-    from sonoplane.metrics.background_settings import BackgroundSettings
     from sonoplane.models.bundle import Bundle
     from sonoplane.steps.evaluate import PAGE
     from sonoplane.steps.evaluate import evaluate as measure

@@ -12,10 +12,10 @@ from sonoplane.metrics.intervals import Estimate, interval
 
 __all__ = [
     "READ",
-    "TEXT_READ",
     "BackgroundMeasured",
     "FrameLook",
     "Look",
+    "Mask",
     "Places",
     "Shares",
     "contrast",
@@ -25,12 +25,11 @@ __all__ = [
 
 Mask: TypeAlias = Bool[np.ndarray, "height width"]
 
-#: From so many times what is to be expected on, a look at the background, and at text, is told to be high; of one
-#: class alone, twice that, since a class that is known by what is missing is looked for everywhere. Of 24 small
-#: SonoNets that had learned to tell a dark spot from a bright one, by the spot or by a word (`python -m
-#: studies.background`), 2 of 12 spot readers are told high, and 8 of 12 word readers: it is a hint. What decides is how
-#: they answer with other backgrounds: see `background_control`.
-READ, TEXT_READ = 1.0, 2.5
+#: From so many times what is to be expected on, a look at the background is told to be high; of one class alone, twice
+#: that, since a class that is known by what is missing is looked for everywhere. It was chosen on the networks of
+#: `python -m studies.background`, and is a hint. What decides is how they answer with other backgrounds: see
+#: `background_control`.
+READ = 1.0
 _OF_A_CLASS = 2.0
 
 #: Odds of shares nearer to none and to all than this tell nothing more.
@@ -126,19 +125,10 @@ class Look:
         return _times(self.text.value, max(self.text_area, self.text_contrast)) if self.text_area else None
 
     @property
-    def on_text(self) -> bool:
-        """Whether it is text, more than the background as a whole, that is looked at too much."""
-        return (self.text_times or 0.0) / TEXT_READ > self.times / READ
-
-    @property
-    def degree(self) -> float:
-        """How near to what is told to be read, 1 and more: the larger of both."""
-        return max(self.times / READ, (self.text_times or 0.0) / TEXT_READ)
-
-    @property
     def high(self) -> bool:
-        """Whether that is more than a network gives which reads tissue."""
-        return self.degree >= 1
+        """Whether that is more than a network gives which reads tissue: in several patients, and not by chance."""
+        low = self.background.low
+        return low is not None and _times(low, max(self.area, self.contrast)) > READ
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -176,11 +166,9 @@ class BackgroundMeasured:
 
     @property
     def high_classes(self) -> tuple[str, ...]:
-        """Classes whose look at the background is twice what is high, in two recordings or more together."""
+        """Classes whose look at the background is high, and twice what is told to be."""
         return tuple(
-            name
-            for name, look in self.classes.items()
-            if look.degree >= _OF_A_CLASS and look.n_recordings > 1
+            name for name, look in self.classes.items() if look.high and look.times >= _OF_A_CLASS * READ
         )
 
     @property
@@ -265,7 +253,7 @@ def measure_background(looks: Sequence[FrameLook], classes: Sequence[str]) -> Ba
         classes={name: _look(mine) for name, mine in groups.items() if mine},
         right=_look(right) if right else None,
         wrong=_look(wrong) if wrong else None,
-        recordings=dict(sorted(recordings.items(), key=lambda item: (-item[1].degree, item[0]))),
+        recordings=dict(sorted(recordings.items(), key=lambda item: (-item[1].times, item[0]))),
     )
 
 

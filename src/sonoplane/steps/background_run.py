@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -17,6 +17,7 @@ from sonoplane.inference.localize import Localizer, can_localize
 from sonoplane.inference.passes import begin
 from sonoplane.inference.settings import RunSettings
 from sonoplane.inference.ways import Way, way_of
+from sonoplane.metrics.calibration_record import Calibration
 from sonoplane.models.bundle import Bundle
 
 __all__ = ["BackgroundRun", "Pictures"]
@@ -33,6 +34,8 @@ class BackgroundRun:
     bundle: Bundle
     backend: Backend = field(repr=False)
     run: RunSettings
+    precision: Literal["auto", "float32", "bf16"] = "auto"
+    """Arithmetic of the look."""
 
     @cached_property
     def sight(self) -> Sight:
@@ -47,9 +50,10 @@ class BackgroundRun:
         return tuple(self.bundle.card.geometry(image) for image in images)
 
     def logits(self, versions: Sequence[Pictures]) -> Float32[np.ndarray, "versions classes"]:
-        """What is answered to each version of a frame."""
+        """What is answered to each version of a frame, calibrated."""
         inputs = np.stack([self.bundle.card.values(pictures) for pictures in versions])
-        return self._answers(self.backend, inputs)
+        calibration = Calibration.from_dict(self.bundle.calibration, self.bundle.card.classes)
+        return calibration.apply(self._answers(self.backend, inputs))
 
     def maps(self, pictures: Pictures, target: int) -> Maps:
         """How much each pixel of each frame counted for a class.
@@ -66,7 +70,7 @@ class BackgroundRun:
     @cached_property
     def _explainer(self) -> Explainer:
         if can_localize(self.bundle):
-            return Localizer(self.bundle, self.run)
+            return Localizer(self.bundle, self.run, self.precision)
         return open_explainer(self.bundle, "guided-backprop", self.run)
 
     def _answers(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sonoplane.metrics.background import READ, TEXT_READ, BackgroundMeasured, Look
+from sonoplane.metrics.background import READ, BackgroundMeasured, Look
 from sonoplane.metrics.background_control import Control
 from sonoplane.metrics.differences import Difference
 from sonoplane.report.cells import Cell
@@ -21,6 +21,10 @@ _NAMED = 3
 
 _LOOKED, _CHANGED = "Does it look at the background?", "With another background"
 
+_UNSURE = (
+    " Its answers with other backgrounds are too few, or too unsure, to tell whether they are led by it."
+)
+
 _BACKGROUND, _TEXT, _OUTLINE = "All background", "Text", "The outline of the ultrasound"
 
 _COLUMNS = (
@@ -32,12 +36,11 @@ _COLUMNS = (
     Column(key="contrast", head="Of contrast", group=_BACKGROUND,
            told="what finding edges would give, as networks do that learned nothing."),
     Column(key="times", head="Times expected", form="decimal", group=_BACKGROUND,
-           told=f"odds of the look over those of the larger of the two; {READ:g} and more is high."),
+           told=f"odds of the look over those of the larger of the two; surely more than {READ:g} is high."),
     Column(key="text", head="Share of the look", group=_TEXT),
     Column(key="text_area", head="Of pixels", group=_TEXT),
     Column(key="text_contrast", head="Of contrast", group=_TEXT),
-    Column(key="text_times", head="Times expected", form="decimal", group=_TEXT,
-           told=f"{TEXT_READ:g} and more is high."),
+    Column(key="text_times", head="Times expected", form="decimal", group=_TEXT),
     Column(key="border", head="Share of the look", group=_OUTLINE,
            told="share of all that counted within a few pixels of it: too near to tell on which side."),
     Column(key="border_area", head="Of pixels", group=_OUTLINE),
@@ -46,8 +49,9 @@ _COLUMNS = (
 _CHANGED_COLUMNS = (
     Column(key="background", head="Background", form="text"),
     Column(key="accuracy", head="Accuracy"),
-    Column(key="difference", head="Difference", form="difference",
-           told="to the frames as they are; in the last row to a background of the same class, which hides as much."),
+    Column(key="changed", head="Pixels changed",
+           told="compared with the frames as they are; in the last row with a background of the same class."),
+    Column(key="difference", head="Difference", form="difference", told="compared with the same."),
     Column(key="p", head="p", form="p"),
     Column(key="followed", head="Named as the strange background’s class",
            told="how often the class of the frame that lent its background, where it is another one, is answered."),
@@ -69,13 +73,14 @@ def background_sections(found: Backgrounds | None) -> tuple[Section, ...]:
 def background_cautions(found: Backgrounds | None) -> list[str]:
     """What a reader must know first, a sentence or two each; none where the network reads the ultrasound.
 
-    A look that is high is such a warning only where its answers do not speak against it: see `background_hints`.
+    A look that is high is such a warning unless its answers speak against it: see `background_hints`.
     """
     if found is None:
         return []
     told = [] if found.control is None else _control_cautions(found.control)
-    if found.looked is not None and found.looked.high and (told or found.control is None):
-        told.append(_looked_caution(found.looked))
+    if found.looked is not None and found.looked.high and not _is_calm(found.looked, found.control):
+        unsure = found.control is not None and not told
+        told.append(_looked_caution(found.looked) + _UNSURE * unsure)
     return told
 
 
@@ -84,12 +89,20 @@ def background_hints(found: Backgrounds | None) -> list[str]:
     if found is None:
         return []
     told = list(found.notes)
-    if found.looked is not None and found.looked.high and not background_cautions(found):
+    if found.looked is not None and found.looked.high and _is_calm(found.looked, found.control):
         told.append(
             f"{_looked_caution(found.looked)} But its answers hold with other backgrounds, so it may look there without"
             " being led by it."
         )
     return told
+
+
+def _is_calm(looked: BackgroundMeasured, control: Control | None) -> bool:
+    """Whether its answers surely are not led by what it is told to look at."""
+    if control is None or control.reads or control.needs:
+        return False
+    whole = control.calm or not looked.all.high
+    return whole and set(looked.high_classes) <= set(control.calm_classes)
 
 
 def background_csv(found: BackgroundMeasured) -> str:
@@ -109,8 +122,8 @@ def _looked_section(found: Backgrounds, looked: BackgroundMeasured) -> Section:
     more = len(looked.recordings) - _MOST
     return Section(
         title=_LOOKED,
-        lead=f"Where guided back-propagation from the class that was named finds what counted, in {found.n_frames}"
-        f" frames of {found.n_recordings} recordings. The background is all but ultrasound: screen, text, what was"
+        lead=f"Where guided back-propagation from the class that was named finds what counted, in {looked.all.n}"
+        f" frames of {looked.all.n_recordings} recordings. The background is all but ultrasound: screen, text, what was"
         " blanked. A share says little by itself, so beside it stands what could be expected of any network;"
         " `sonoplane explain` draws the maps."
         f" Recordings with the most come last{f'; {more} more are in background.csv' if more > 0 else ''}.",
@@ -147,12 +160,13 @@ def _recording_row(name: str, look: Look) -> Row:
 
 
 def _control_section(control: Control) -> Section:
-    reading = _difference_cells(control.reading)
     return Section(
         title=_CHANGED,
         lead=f"{control.n} frames, answered four times: as they are, with all background black, and with the background"
-        " of another patient’s frame of the same class and of another. Where a network reads the ultrasound alone, the"
-        " last two do not differ. Where the lender’s ultrasound is smaller, its outline hides some of the frame’s own.",
+        " of another patient’s frame of the same class and of another. The last two show as much ultrasound, that which"
+        " all three frames have, so a network that reads it alone answers both alike."
+        + f" {control.n_asked - control.n} more frames are left out: both backgrounds are alike."
+        * (control.n < control.n_asked),
         columns=_CHANGED_COLUMNS,
         rows=(
             {
@@ -164,12 +178,18 @@ def _control_section(control: Control) -> Section:
                 "background": Cell(value="black"),
                 "accuracy": Cell.of(control.blanked),
                 **_difference_cells(control.blanking),
+                "changed": Cell(value=control.changed["blanked"]),
             },
-            {"background": Cell(value="of the same class"), "accuracy": Cell.of(control.same)},
+            {
+                "background": Cell(value="of the same class"),
+                "accuracy": Cell.of(control.same),
+                "changed": Cell(value=control.changed["same"]),
+            },
             {
                 "background": Cell(value="of another class"),
                 "accuracy": Cell.of(control.other),
-                **reading,
+                **_difference_cells(control.reading),
+                "changed": Cell(value=control.changed["other"]),
                 "followed": Cell.of(control.followed),
             },
         ),
@@ -200,17 +220,20 @@ def _control_cautions(control: Control) -> list[str]:
 
 
 def _looked_caution(looked: BackgroundMeasured) -> str:
-    high = [looked.all, *(looked.classes[name] for name in looked.high_classes)]
-    look = looked.all if looked.all.high else max(high, key=lambda look: look.degree)
-    text = look.on_text
-    seen, place = (look.text, "text") if text else (look.background, "the background")
-    expected = max(look.text_area, look.text_contrast) if text else max(look.area, look.contrast)
-    recordings = [name for name, one in looked.recordings.items() if one.high]
-    most = sorted(looked.classes, key=lambda name: -looked.classes[name].degree)
+    high = sorted(looked.high_classes, key=lambda name: -looked.classes[name].times)
+    look = looked.all if looked.all.high else looked.classes[high[0]]
+    who, named = "It", f" Classes with the most: {_named(high)}." if high else ""
+    if not looked.all.high:
+        who, named = (
+            f"In frames named {high[0]}, it",
+            f" So it does for {_named(high[1:])}." if high[1:] else "",
+        )
+    recordings = [name for name, one in looked.recordings.items() if one.times > READ]
+    expected = max(look.area, look.contrast)
     return (
-        f"It looks at {place} more than networks that read ultrasound mostly do: {_share(seen.value)} of what counted"
-        f" lies there, where {_share(expected)} is to be expected of any. Classes with the most: {_named(most)}."
-        f" Recordings: {_named(recordings or list(looked.recordings))}. See “{_LOOKED}”."
+        f"{who} looks at the background more than networks that read ultrasound mostly do:"
+        f" {_share(look.background.value)} of what counted lies there, where {_share(expected)} is to be expected of"
+        f" any.{named} Recordings with the most: {_named(recordings or list(looked.recordings))}. See “{_LOOKED}”."
     )
 
 

@@ -1,7 +1,7 @@
 """How right a network is on an archive, how surely that is known, and how far its answers may be believed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -125,9 +125,12 @@ def evaluate(
     others, why = other_modes(network) if modes == "both" else ([], [])
     measurement = measure_network(answered)
     variants = tuple(variants_of([answered, *(answer(other, asked) for other in others)]))
-    backgrounds = look_at_background(answered, background, background_settings)
+    around = background_settings or BackgroundSettings()
+    backgrounds = look_at_background(answered, background, around)
     with new_results(out, mark=_MARK, overwrite=overwrite) as folder:
         page = _page(folder, measurement, variants, why, backgrounds, timelines)
+        asked_around = {"asked": background, **around.model_dump()}
+        page = replace(page, settings={**page.settings, "background": asked_around})
         write_evaluation(folder, page)
         if backgrounds is not None and backgrounds.looked is not None:
             text = background_csv(backgrounds.looked)
