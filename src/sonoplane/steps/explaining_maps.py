@@ -76,7 +76,7 @@ def mapped(frames: Iterable[Frame], targets: Sequence[int | None], view: View) -
     coming = iter(frames)
     span = view.explainer.sight.length * view.explainer.sight.step
     clips = view.explainer.sight.length > 1
-    past: deque[UInt8[np.ndarray, ...]] = deque(maxlen=span if clips else 0)
+    past: deque[np.ndarray] = deque(maxlen=span if clips else 0)
     for target, run in groupby(targets):
         n_frames = sum(1 for _ in run)
         box: Box | None = None
