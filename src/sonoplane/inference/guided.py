@@ -171,8 +171,11 @@ class _Pooled:
         ones = _ones_where_equal(
             graph, graph.add("Reshape", image, whole), graph.add("Reshape", largest, small)
         )
-        n_largest = graph.add("ReduceSum", ones, graph.numbers([2, 4]), keepdims=1)
-        kept = graph.add("Mul", ones, graph.add("Div", graph.add("Reshape", gradient, small), n_largest))
+        flat = graph.add("Reshape", ones, graph.numbers([1, n, 2 * rows, 2 * columns]))
+        share_of_largest = graph.add("AveragePool", flat, kernel_shape=[2, 2], strides=[2, 2])
+        quarter = graph.add("Mul", graph.add("Reshape", gradient, small), graph.number(0.25))
+        each = graph.add("Div", quarter, graph.add("Reshape", share_of_largest, small))
+        kept = graph.add("Mul", ones, each)
         shape = self.before.shape
         kept = graph.add("Reshape", kept, graph.numbers([*shape, 2 * rows, 2 * columns]))
         if any(left_over):
