@@ -172,7 +172,7 @@ SLEEPERS = """
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def sleep(seconds):
-        print("begun", os.getpid(), flush=True)
+        os.write(1, f"begun {os.getpid()}\\n".encode())  # in one piece: the other worker writes there too
         time.sleep(seconds)
 
     list(run_jobs(sleep, [100, 100, 100], what="sleep", workers=2))
