@@ -54,10 +54,10 @@ def test_a_picture_that_a_class_answers_more_than_noise(name: str, bundles: dict
 def test_every_layer_has_its_pictures(bundles: dict[str, Bundle]) -> None:
     bundle = bundles["sononet2plus1d-2"]
     pictures = [
-        maximize_activation(bundle, layer, 0, run=RUN, size=(32, 32), settings=ActivationSettings(steps=2))
+        maximize_activation(bundle, layer, 0, run=RUN, settings=ActivationSettings(steps=2))
         for layer in layers(bundle)
     ]
-    assert {picture.shape for picture in pictures} == {(5, 32, 32)}
+    assert {picture.shape for picture in pictures} == {(5, 64, 48)}
     assert len({picture.tobytes() for picture in pictures}) == len(pictures)
 
 

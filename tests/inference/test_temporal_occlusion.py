@@ -40,13 +40,6 @@ def test_what_spoke_against_a_class_is_below_zero(bundle: Bundle) -> None:
     assert TemporalOcclusion(bundle, RUN)(flashing(4), 2)[4] < 0
 
 
-def test_a_window_takes_out_several_frames(bundle: Bundle) -> None:
-    clip = np.maximum(flashing(4), flashing(5))
-    one, three = (TemporalOcclusion(bundle, RUN, window=window)(clip, 0) for window in (1, 3))
-    assert one[4:6].max() < three[4:6].min()
-    assert three.argmax() in (4, 5)
-
-
 def test_a_frame_outside_of_what_the_network_looks_at_does_not_matter(tmp_path: Path) -> None:
     bundle = bundled(tmp_path / "echo", "echo3dcnn", looking_at_one_cell((1, 0, 1)))
     noise = np.random.default_rng(0).normal(size=(9, 1, 64, 96)).astype(np.float32)
@@ -77,10 +70,7 @@ def test_a_clip_of_another_length_and_an_unknown_class_are_refused(bundle: Bundl
         told(flashing(4), 3)
 
 
-def test_single_frames_and_windows_without_end_are_refused(bundle: Bundle, tmp_path: Path) -> None:
+def test_single_frames_are_refused(tmp_path: Path) -> None:
     frames = bundled(tmp_path / "frames", "sononet2d-2", passing("sononet2d-2"))
     with pytest.raises(UsageError, match="one frame at a time"):
         TemporalOcclusion(frames, RUN)
-    for window in (0, 9):
-        with pytest.raises(UsageError, match="from 1 to 8"):
-            TemporalOcclusion(bundle, RUN, window=window)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from sonoplane.cli.flags import Answering, Backend, Cleaning, settings_of
+from sonoplane.cli.flags import Answering, Backend, Cleaning, Logits, Mode, settings_of
 from sonoplane.cli.predicted import print_predicted
 from sonoplane.cli.words import Json, Recipe, print_json, print_line
 from sonoplane.errors import UsageError
@@ -28,9 +28,9 @@ def explain(
     frames: Literal["keyframes", "all"] | None = None,
     filters: Annotated[list[str] | None, Parameter(negative="")] = None,
     seed: int = 0,
-    mode: Literal["clip", "dense"] | None = None,
+    mode: Mode = None,
     backend: Backend = "auto",
-    logits: Annotated[bool, Parameter(negative="")] = False,
+    logits: Logits = False,
     recipe: Recipe = None,
     as_json: Json = False,
     cleaning: Cleaning = None,
@@ -64,13 +64,8 @@ def explain(
         time each and need PyTorch. The page lists the layers. Give it once for each layer.
     seed
         Where those pictures start from.
-    mode
-        How a network that sees several frames at once is run: a clip for every frame, or one pass over all of them;
-        if not given, as it was trained.
     backend
         What runs the network for its answers.
-    logits
-        Also write the raw logits, to `logits.csv`.
     """
     from sonoplane.models.bundle import Bundle
     from sonoplane.steps.explain import Asked, check_target, explain_all

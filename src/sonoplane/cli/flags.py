@@ -17,9 +17,17 @@ if TYPE_CHECKING:
     from sonoplane.models.bundle import Bundle
     from sonoplane.steps.recipe import Recipe
 
-__all__ = ["Answering", "Backend", "Cleaning", "Split", "Timelines", "settings_of"]
+__all__ = ["Answering", "Backend", "Cleaning", "Logits", "Mode", "Split", "Timelines", "settings_of"]
 
 Backend: TypeAlias = Literal["auto", "openvino", "onnx", "torch"]
+Mode = Annotated[
+    Literal["clip", "dense"] | None,
+    Parameter(
+        help="How a network that sees several frames at once is run: a clip for every frame, or one pass over all of "
+        "them; if not given, as it was trained. Networks of single frames answer the same in both."
+    ),
+]
+Logits = Annotated[bool, Parameter(negative="", help="Also write the raw logits, to `logits.csv`.")]
 Split = Annotated[
     Literal["train", "validation", "test", "all", "out-of-fold"],
     Parameter(

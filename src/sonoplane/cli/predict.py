@@ -1,11 +1,8 @@
 """The command `predict`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
 
-from cyclopts import Parameter
-
-from sonoplane.cli.flags import Answering, Backend, Cleaning, settings_of
+from sonoplane.cli.flags import Answering, Backend, Cleaning, Logits, Mode, settings_of
 from sonoplane.cli.predicted import print_predicted
 from sonoplane.cli.words import Json, Recipe
 
@@ -18,9 +15,9 @@ def predict(
     *,
     bundle: Path,
     out: Path,
-    mode: Literal["clip", "dense"] | None = None,
+    mode: Mode = None,
     backend: Backend = "auto",
-    logits: Annotated[bool, Parameter(negative="")] = False,
+    logits: Logits = False,
     recipe: Recipe = None,
     as_json: Json = False,
     cleaning: Cleaning = None,
@@ -36,13 +33,8 @@ def predict(
         The trained model.
     out
         Where the findings go: a folder for each recording, `index.html`, `failures.csv`.
-    mode
-        How a network that sees several frames at once is run: a clip for every frame, or one pass over all of them;
-        if not given, as it was trained. Networks of single frames answer the same in both.
     backend
         What runs the network; `auto` takes OpenVINO where it can answer, which is the fastest on a processor.
-    logits
-        Also write the raw logits, to `logits.csv`.
     """
     from sonoplane.models.bundle import Bundle
     from sonoplane.steps.predict import predict_all

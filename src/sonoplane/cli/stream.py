@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from sonoplane.cli.flags import Answering, Backend, Cleaning, settings_of
+from sonoplane.cli.flags import Answering, Backend, Cleaning, Mode, settings_of
 from sonoplane.cli.words import Recipe, print_line
 from sonoplane.errors import UsageError
 from sonoplane.steps.stream_settings import StreamSettings
@@ -38,7 +38,7 @@ def stream(
     /,
     *,
     bundle: Path,
-    mode: Literal["clip", "dense"] | None = None,
+    mode: Mode = None,
     backend: Backend = "auto",
     record: Path | None = None,
     region_cache: Path | None = None,
@@ -63,9 +63,6 @@ def stream(
         address; or - for raw frames on standard input.
     bundle
         The trained model.
-    mode
-        How a network that sees several frames at once is run: a clip for every frame, or one pass over all of them;
-        if not given, as it was trained.
     backend
         What runs the network.
     record

@@ -23,15 +23,14 @@ def maximize_activation(
     *,
     run: RunSettings,
     seed: int = 0,
-    size: tuple[int, int] | None = None,
     settings: ActivationSettings | None = None,
 ) -> UInt8[np.ndarray, "time height width"]:
     """A picture, or a clip as the network is given it, that makes a filter's mean answer large. Needs torch.
 
     `layer` is a name that `filters.layers` tells; of the last layer, the filters are the classes. The picture begins
     as noise drawn with `seed`, and goes up the gradient of what the layer answers before its ReLU. On its way to the
-    network it is made into input as the card says, so it is one that the card could be given. It has the card's size
-    where no other `size` (height, width) is asked for. Of an ensemble, ask one of the members.
+    network it is made into input as the card says, so it is one that the card could be given. It has the card's
+    size. Of an ensemble, ask one of the members.
 
     After Yosinski et al., "Understanding neural networks through deep visualization" (ICML workshop 2015: blur and
     decay), and Olah et al., "Feature visualization" (Distill 2017: jitter, and the mean over places).
@@ -58,7 +57,7 @@ def maximize_activation(
         network.get_submodule(layer),
         number,
         how=bundle.card.normalization,
-        shape=(sight_of(bundle.spec, way).length, *(size or bundle.card.size)),
+        shape=(sight_of(bundle.spec, way).length, *bundle.card.size),
         seed=seed,
         settings=settings or ActivationSettings(),
     )

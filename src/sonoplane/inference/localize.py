@@ -32,7 +32,7 @@ _NEAR = 2
 
 def can_localize(bundle: Bundle) -> bool:
     """Whether a bundle's network, or each of an ensemble, has class score maps: SonoNets and SmallNet do."""
-    return all(is_chain(member.spec) for member in _members(bundle))
+    return all(is_chain(member.spec) for member in bundle.networks)
 
 
 class Localizer:
@@ -49,7 +49,7 @@ class Localizer:
     def __init__(
         self, bundle: Bundle, run: RunSettings, precision: Literal["auto", "float32", "bf16"] = "auto"
     ) -> None:
-        spec: NetworkSpec = _members(bundle)[0].spec
+        spec: NetworkSpec = bundle.spec
         if not can_localize(bundle):
             raise UsageError(
                 f"'{spec.name}' has no class score maps.",
@@ -80,7 +80,7 @@ class Localizer:
                 ).SerializeToString(),
                 self._run,
             )
-            for member in _members(self._bundle)
+            for member in self._bundle.networks
         ]
 
 
@@ -128,7 +128,3 @@ def near(maps: Sequence[Map] | Maps, place: int) -> Map:
     11.0
     """
     return np.asarray(np.mean(maps[max(0, place - _NEAR) : place + _NEAR + 1], axis=0, dtype=np.float32))
-
-
-def _members(bundle: Bundle) -> tuple[Bundle, ...]:
-    return tuple(bundle.members) or (bundle,)

@@ -23,31 +23,23 @@ __all__ = ["TemporalOcclusion"]
 
 
 class TemporalOcclusion:
-    """Takes frames out of clips, one after the other, or a few at a time.
+    """Takes frames out of clips, one after the other.
 
     In place of a frame stands the nearest that is still there, of two the one before: the clip stays as plausible as
     it was, and only what was new in the frame is gone. A gray frame would be a flicker that no network was trained
     with, and most of what it changes would be that. Needs no torch where prediction needs none.
 
     Raises:
-        UsageError: the network is given single frames, or the window leaves none.
+        UsageError: the network is given single frames.
     """
 
-    def __init__(
-        self, bundle: Bundle, run: RunSettings, *, window: int = 1, choice: BackendChoice = "auto"
-    ) -> None:
+    def __init__(self, bundle: Bundle, run: RunSettings, *, choice: BackendChoice = "auto") -> None:
         self.sight = sight_of(bundle.spec, way_of(bundle.spec, run))
         if self.sight.length == 1:
             raise UsageError(
                 f"'{bundle.spec.name}' is given one frame at a time, so there is none to compare it with.",
                 advice="Ask this of a network that sees clips.",
             )
-        if not 1 <= window < self.sight.length:
-            raise UsageError(
-                f"{window} of {self.sight.length} frames cannot be taken out.",
-                advice=f"Give a window from 1 to {self.sight.length - 1}.",
-            )
-        self.window = window
         self._n_classes = len(bundle.card.classes)
         clips = {"mode": "clip", "clip_length": self.sight.length, "clip_step": self.sight.step}
         run = run.model_copy(update={**clips, "precision": "float32"})
@@ -58,20 +50,18 @@ class TemporalOcclusion:
         """How much lower the log odds of the class are without each frame; below zero, it spoke against the class.
 
         Log odds are the logarithm of p / (1 - p). The probability itself hardly moves where it is near 0 or 1, and a
-        logit may rise together with all others. A frame that is in several windows has their mean.
+        logit may rise together with all others.
 
         Raises:
             UsageError: the clip is of another length than `sight` says, or there is no such class.
         """
         check_asked(clip, target, sight=self.sight, n_classes=self._n_classes)
         length = self.sight.length
-        windows = [range(start, start + self.window) for start in range(length - self.window + 1)]
-        orders = np.array([range(length), *(without(window, length) for window in windows)])
+        orders = np.array([range(length), *(without(frame, length) for frame in range(length))])
         chunks = np.split(orders, range(self._batch, len(orders), self._batch))
         logits = np.concatenate([self._answer(clip[chunk]) for chunk in chunks])
         odds = _log_odds(logits.astype(np.float64), target)
-        within = np.array([[frame in window for window in windows] for frame in range(length)])
-        return np.asarray(within @ (odds[0] - odds[1:]) / within.sum(axis=1), np.float32)
+        return np.asarray(odds[0] - odds[1:], np.float32)
 
     def _answer(self, clips: Float32[np.ndarray, "clips time 1 height width"]) -> Answered:
         """Logits of clips."""
@@ -79,14 +69,13 @@ class TemporalOcclusion:
         return mean_answer(np.stack([member(inputs) for member in self._members]))
 
 
-def without(window: range, length: int) -> list[int]:
-    """Frames by number, those of the window replaced by the nearest outside.
+def without(frame: int, length: int) -> list[int]:
+    """Frames by number, one of them replaced by the one before, the first by the second.
 
-    >>> without(range(2, 3), 5), without(range(0, 1), 5), without(range(1, 4), 5)
-    ([0, 1, 1, 3, 4], [1, 1, 2, 3, 4], [0, 0, 0, 4, 4])
+    >>> without(2, 5), without(0, 5)
+    ([0, 1, 1, 3, 4], [1, 1, 2, 3, 4])
     """
-    outside = [frame for frame in range(length) if frame not in window]
-    return [min(outside, key=lambda other: (abs(other - frame), other)) for frame in range(length)]
+    return [*range(frame), abs(frame - 1), *range(frame + 1, length)]
 
 
 def _members(backend: Backend) -> tuple[BatchBackend, ...]:

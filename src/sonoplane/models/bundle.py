@@ -100,6 +100,11 @@ class Bundle:
         )
 
     @property
+    def networks(self) -> "tuple[Bundle, ...]":
+        """The bundles whose networks answer: the members of an ensemble, else this one."""
+        return self.members or (self,)
+
+    @property
     def name_record(self) -> BundleName:
         """What findings say of the model that answered."""
         return BundleName(name=self.name, version=self.version, sha256=self.sha256)

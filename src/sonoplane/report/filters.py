@@ -1,7 +1,7 @@
 """What the filters of a network look for becomes one HTML page that needs no other file."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -37,7 +37,7 @@ def filters_html(
     bundle: BundleName,
     network: str,
     *,
-    first: Sequence[UInt8[np.ndarray, "time rows columns"]],
+    first: Iterable[UInt8[np.ndarray, "time rows columns"]],
     views: Sequence[FilterView],
     layers: Sequence[tuple[str, int]],
     seed: int,

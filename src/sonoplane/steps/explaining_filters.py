@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from sonoplane.errors import UsageError
 from sonoplane.inference.activation import maximize_activation
 from sonoplane.inference.activation_settings import ActivationSettings
@@ -98,14 +96,9 @@ def show_filters(
     page = filters_html(
         bundle.name_record,
         bundle.spec.name,
-        first=_first(bundle) if choice.first else [],
+        first=first_filters(bundle) if choice.first else (),
         views=views,
         layers=tuple(there.items()),
         seed=seed,
     )
     return write_page(out / PAGE, page)
-
-
-def _first(bundle: Bundle) -> list[np.ndarray]:
-    grid = first_filters(bundle, zoom=1)
-    return [grid.filter(number) for number in range(grid.n_filters)]

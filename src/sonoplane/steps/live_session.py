@@ -89,14 +89,6 @@ class Session:
         self._streamer.push(np.zeros(card.size, np.uint8))  # the first answer of a backend takes longest
         self._streamer.reset()
         self._smoother = StreamSmoother(card.classes, recipe.smoothing, transitions_of(bundle), fps=facts.fps)
-        self._locator = locator_of(bundle, recipe)
-        self._chooser = KeyFrameChooser(
-            card.classes,
-            card.protocol,
-            recipe.keyframes,
-            self._streamer.calibration,
-            self._locator.sight if self._locator else None,
-        )
         self._segments = LiveSegments()
         self._rate, self._latencies = AnswerRate(), Latencies()
         self._notes: list[str] = []
@@ -115,6 +107,16 @@ class Session:
         self._n_notes += len(found.notes)
         self._streamer.box = found.region.box
         self._blanked = Blanking(found.region)
+        # boxes are drawn on key frames that are kept
+        self._locator = locator_of(self._bundle, self._recipe) if record else None
+        card = self._bundle.card
+        self._chooser = KeyFrameChooser(
+            card.classes,
+            card.protocol,
+            self._recipe.keyframes,
+            self._streamer.calibration,
+            self._locator.sight if self._locator else None,
+        )
         if record:
             facts = self._facts
             self._timeline = LiveTimeline(name, self._bundle.card.classes)

@@ -117,8 +117,9 @@ def _run(network: Network, inputs: np.ndarray) -> float:
 
 
 def _weights_mb(network: Network) -> float:
-    bundles = network.bundle.members or (network.bundle,)
-    return sum(array.nbytes for bundle in bundles for array in bundle.weights().values()) / 1e6
+    return (
+        sum(array.nbytes for bundle in network.bundle.networks for array in bundle.weights().values()) / 1e6
+    )
 
 
 def _fresh_peak() -> float | None:

@@ -9,7 +9,6 @@ from sonoplane.metrics.confounds import ConfoundAudit
 from sonoplane.metrics.events_measure import EventsMeasured
 from sonoplane.metrics.levels import to_recordings, to_segments
 from sonoplane.metrics.measure import Measured, measure
-from sonoplane.models.bundle import Bundle
 from sonoplane.models.cost import cost
 from sonoplane.report.cells import Cell
 from sonoplane.report.evaluation import LevelScores, RecordingScores
@@ -291,8 +290,7 @@ def _cost(network: Network) -> Row:
     """Parameters, and GFLOP a frame as it is run; nothing where torch is not installed."""
     if not find_spec("torch"):
         return {}
-    bundles: tuple[Bundle, ...] = network.bundle.members or (network.bundle,)
-    each = [cost(bundle.spec) for bundle in bundles]
+    each = [cost(bundle.spec) for bundle in network.bundle.networks]
     again = network.way.length if network.way.mode == "clip" else 1
     return {
         "parameters": Cell(value=sum(one.parameters for one in each)),
