@@ -29,7 +29,7 @@ from benchmarks.runner import Contest
 from sonoplane.frames.archive import open_archive
 from sonoplane.models.card import Card
 from sonoplane.models.registry import build, network_spec
-from sonoplane.steps.prepare import input_card
+from sonoplane.steps.input_card import input_card
 from sonoplane.steps.prepare import prepare as prepare_archive
 from sonoplane.steps.private import open_private
 from sonoplane.steps.recipe import layered

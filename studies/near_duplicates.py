@@ -35,7 +35,7 @@ from sonoplane.frames.fingerprint import Fingerprint
 from sonoplane.frames.speckle import show_speckle
 from sonoplane.models.card import Card
 from sonoplane.records import Frame, Image, Recording
-from sonoplane.steps.prepare import input_card
+from sonoplane.steps.input_card import input_card
 from sonoplane.steps.twins_speckle import speckle_of
 from sonoplane.training.settings import InputSettings
 from sonoplane.video.discovery import find_recordings

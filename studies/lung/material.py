@@ -7,7 +7,9 @@ from collections import defaultdict
 from pathlib import Path
 
 from sonoplane.errors import UsageError
-from sonoplane.steps.prepare import Jobs, Secrets, prepare
+from sonoplane.steps.jobs import Jobs
+from sonoplane.steps.prepare import prepare
+from sonoplane.steps.private import Secrets
 from sonoplane.steps.recipe import layered
 from studies.lung.plan import TASKS, Plan
 

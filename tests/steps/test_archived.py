@@ -17,9 +17,10 @@ from sonoplane.models.card import Card, FixedCrop
 from sonoplane.models.registry import weights_of
 from sonoplane.records import Timeline
 from sonoplane.steps.archived import timeline_of
+from sonoplane.steps.input_card import input_card
 from sonoplane.steps.layouts import known_layouts
 from sonoplane.steps.predict import predict
-from sonoplane.steps.prepare import input_card, prepare
+from sonoplane.steps.prepare import prepare
 from sonoplane.steps.private import open_private
 from sonoplane.steps.recipe import Recipe, layered
 from sonoplane.video.opening import open_recording

@@ -20,7 +20,8 @@ from sonoplane.steps.archived import watch_archived
 from sonoplane.steps.asked import Part, ask
 from sonoplane.steps.compare import compare
 from sonoplane.steps.evaluate import Evaluated, evaluate
-from sonoplane.steps.prepare import input_card, prepare
+from sonoplane.steps.input_card import input_card
+from sonoplane.steps.prepare import prepare
 from sonoplane.steps.recipe import layered
 from sonoplane.steps.trained_on import trained_on
 from sonoplane.video.phantom import PhantomExam

@@ -18,8 +18,9 @@ import sonoplane.steps.prepare as prepare_step
 from sonoplane.clips.labels import write_labels
 from sonoplane.errors import SplitError, UsageError
 from sonoplane.frames.archive import open_archive
-from sonoplane.steps.prepare import Jobs, Prepared, Secrets, prepare, verify
-from sonoplane.steps.private import open_private
+from sonoplane.steps.jobs import Jobs
+from sonoplane.steps.prepare import Prepared, prepare, verify
+from sonoplane.steps.private import Secrets, open_private
 from sonoplane.steps.recipe import layered
 from sonoplane.steps.train import train
 from sonoplane.video.phantom import PhantomExam

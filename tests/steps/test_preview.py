@@ -12,7 +12,7 @@ from sonoplane.frames.archive import open_archive
 from sonoplane.frames.archive_writer import create_archive
 from sonoplane.frames.entries import EntryFacts
 from sonoplane.records import Frame, Label
-from sonoplane.steps.prepare import input_card
+from sonoplane.steps.input_card import input_card
 from sonoplane.steps.preview import preview
 from sonoplane.steps.recipe import layered
 from sonoplane.steps.train import recipe_for

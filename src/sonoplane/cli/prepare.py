@@ -70,8 +70,10 @@ def prepare(
     check
         Read the archive and tell what is not as it was written; prepare nothing.
     """
-    from sonoplane.steps.prepare import Jobs, Secrets, verify
+    from sonoplane.steps.jobs import Jobs
     from sonoplane.steps.prepare import prepare as run
+    from sonoplane.steps.prepare import verify
+    from sonoplane.steps.private import Secrets
     from sonoplane.steps.recipe import layered, read_recipe
 
     if check:

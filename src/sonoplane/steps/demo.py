@@ -18,8 +18,9 @@ from sonoplane.inference.export import export
 from sonoplane.metrics.floors import thumbnail_floor
 from sonoplane.metrics.intervals import Estimate, accuracy_over_patients
 from sonoplane.records import Findings, Image, Label, Timeline
+from sonoplane.steps.jobs import Jobs
 from sonoplane.steps.predict import predict_all
-from sonoplane.steps.prepare import Jobs, prepare
+from sonoplane.steps.prepare import prepare
 from sonoplane.steps.progress import progress, say
 from sonoplane.steps.recipe import layered, read_recipe
 from sonoplane.steps.train import train

@@ -1,15 +1,29 @@
 """Many recordings at once, on worker processes of this machine or on a running Dask cluster."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 from sonoplane.errors import UsageError
 from sonoplane.steps.progress import progress
 
-__all__ = ["run_jobs"]
+__all__ = ["HERE", "Jobs", "run_jobs"]
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Jobs:
+    """Who does the work."""
+
+    workers: int = 0
+    """Processes on this machine, a core each; 0: this process alone."""
+    scheduler: str | None = None
+    """The address of a running Dask cluster, in place of processes here. Its machines see the same files."""
+
+
+HERE = Jobs()
 
 
 def run_jobs(

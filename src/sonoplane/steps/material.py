@@ -13,7 +13,7 @@ from sonoplane.frames.archive import Archive, open_archive
 from sonoplane.models.card import Card
 from sonoplane.records import Label
 from sonoplane.steps.archived import check_input_fits
-from sonoplane.steps.prepare import input_card
+from sonoplane.steps.input_card import input_card
 from sonoplane.steps.recipe import Recipe
 from sonoplane.steps.twins import audit_twins
 

@@ -13,9 +13,21 @@ from sonoplane.report.folder import Failure
 from sonoplane.report.tables import write_failures
 from sonoplane.video.pseudonyms import Pseudonyms, read_pseudonyms
 
-__all__ = ["KnownSource", "PrivateFolder", "open_private", "private_folder"]
+__all__ = ["OWN_SECRETS", "KnownSource", "PrivateFolder", "Secrets", "open_private", "private_folder"]
 
 _COLUMNS = ["recording", "archive_id", "sha256", "stamp", "part"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Secrets:
+    """Where the pseudonyms come from; `open_private` tells more."""
+
+    folder: Path | None = None
+    key: Path | None = None
+    pseudonyms: Path | None = None
+
+
+OWN_SECRETS = Secrets()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
