@@ -26,7 +26,11 @@ LOOKED_AT = {
         "It holds two thirds of the head. Colors lie inside the skull, on many small places; nothing points at the "
         "cerebellum alone.",
     ),
-    "FEMUR": ("yes", "It holds the shaft but for its right third; colors lie on the bone."),
+    "FEMUR": (
+        "yes",
+        "It holds the shaft but for its right third; colors lie on the bone. The letters FL, what is left of a caption "
+        "at the crop's lower edge, have none.",
+    ),
     "KIDNEYS": ("yes", "It holds the spine and what lies left and right of it, where the kidneys are."),
     "LIPS": (
         "yes",

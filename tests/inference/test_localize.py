@@ -131,5 +131,25 @@ def test_an_ensemble_says_the_mean_of_what_its_members_say(tmp_path: Path) -> No
     ensemble = save_ensemble(tmp_path / "both", name="both", version="1", members=named, recipe={})
     clip = np.random.default_rng(0).normal(size=(1, 1, *SIZE)).astype(np.float32)
     each = [Localizer(member, RunSettings())(clip, 1) for member in members]
-    expected = np.mean([maps / max(maps.sum(), 1e-30) for maps in each], axis=0)
-    np.testing.assert_allclose(Localizer(ensemble, RunSettings())(clip, 1), expected, atol=1e-7)
+    told = Localizer(ensemble, RunSettings())(clip, 1)
+    totals = [float(maps.sum()) for maps in each]
+    assert min(totals) > 0
+    shares = np.mean([maps / total for maps, total in zip(each, totals, strict=True)], axis=0)
+    np.testing.assert_allclose(told, shares * np.mean(totals), rtol=1e-3, atol=1e-5 * told.max())
+
+
+@pytest.mark.parametrize(
+    ("shape", "target", "told"),
+    [
+        ((1, 1, *SIZE), 3, "no class 3"),
+        ((1, 1, *SIZE), -1, "no class -1"),
+        ((2, 1, *SIZE), 0, "has 2 frames, and the network is given 1"),
+        ((1, 1, 8, 8), 0, "are 8 x 8, and the network is given"),
+    ],
+)
+def test_what_the_network_is_not_given_is_refused(
+    shape: tuple[int, ...], target: int, told: str, tmp_path: Path
+) -> None:
+    localizer = Localizer(bundle_of("sononet2d-2", tmp_path / "b"), RunSettings())
+    with pytest.raises(UsageError, match=told):
+        localizer(np.zeros(shape, np.float32), target)

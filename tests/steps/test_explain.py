@@ -3,6 +3,7 @@
 import csv
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 from sonoplane.errors import UsageError
+from sonoplane.inference.attribution_settings import AttributionSettings
 from sonoplane.inference.explaining import Sight, run_of_maps
 from sonoplane.inference.localize import Localizer, near
 from sonoplane.models.bundle import Bundle, save_bundle
@@ -143,8 +145,29 @@ def test_the_box_of_a_key_frame_is_that_of_its_own_plane(
     """Whatever class was asked for."""
     other = bundle.card.protocol[1]
     explain_all([source], bundle=bundle, out=tmp_path, recipe=SHOWN, asked=Asked(target=other))
-    both = [read(folder / "findings.json")["keyframes"] for folder in (left, tmp_path / source.stem)]
-    assert both[0] == both[1]
+    both = [read(folder / "findings.json") for folder in (left, tmp_path / source.stem)]
+    assert both[0]["keyframes"] == both[1]["keyframes"]
+    assert both[1]["settings"]["explain"]["other_keyframe_boxes"] == "guided-backprop"
+
+
+def test_where_no_boxes_are_wanted_key_frames_have_none(bundle: Bundle, source: Path, tmp_path: Path) -> None:
+    plain = layered(SHOWN.model_dump(include={"keyframes"}), {"localization": {"keyframes": False}})
+    explain_all([source], bundle=bundle, out=tmp_path, recipe=plain, asked=Asked(frames="keyframes"))
+    keyframes = read(tmp_path / source.stem / "findings.json")["keyframes"]
+    assert keyframes
+    assert not any(keyframe["box"] for keyframe in keyframes)
+
+
+def test_integrated_gradients_that_do_not_add_up_say_so(bundle: Bundle, source: Path, tmp_path: Path) -> None:
+    few = AttributionSettings(steps=2, most_steps=2, tolerance=1e-9)
+    asked = Asked(method="integrated-gradients", attribution=few)
+    explain_all([source], bundle=bundle, out=tmp_path, recipe=SHOWN, asked=asked)
+    folder = tmp_path / source.stem
+    (said,) = [one for one in read(folder / "findings.json")["warnings"] if "add up" in one]
+    assert "--attribution.most-steps" in said
+    assert "not add up to the change of the logit" in (folder / "explanation.html").read_text(
+        encoding="utf-8"
+    )
 
 
 @pytest.mark.parametrize("method", ["grad-cam", "occlusion"])
@@ -207,6 +230,32 @@ def test_maps_do_not_depend_on_how_a_recording_is_cut(clips: Bundle) -> None:
         np.testing.assert_allclose(one, view.spread(near(maps[clip : clip + 12], place - clip)), atol=1e-6)
 
 
+def test_the_box_stays_with_its_structure_though_another_counts_a_little_more(clips: Bundle) -> None:
+    """Two patches that count nearly alike, and take turns in which counts most."""
+
+    class Turning:
+        method = "none"
+        sight = Sight(length=5, step=1, place=4)
+
+        def __call__(self, clip: np.ndarray, target: int) -> np.ndarray:
+            height, width = clip.shape[2:]
+            maps = np.zeros((len(clip), height, width), np.float32)
+            maps[:, 2:8, 2:8] = 1
+            self.rounds = 1.2 if getattr(self, "rounds", 0.8) == 0.8 else 0.8
+            maps[:, -8:-2, -8:-2] = self.rounds
+            return maps
+
+        def notes(self) -> tuple[str, ...]:
+            return ()
+
+    view = replace(view_of(clips), explainer=Turning(), blur=0.0)
+    boxes = [one.box for one in mapped(noise(60), [0] * 60, view)]
+    assert len(set(boxes)) == 1
+    assert boxes[0] is not None
+    alone = {view.placed(view.box(Turning()(np.zeros((5, 1, *clips.card.size), np.float32), 0)[0]))}
+    assert alone == set(boxes)
+
+
 def test_few_frames_are_read_ahead_however_long_the_recording_is(bundle: Bundle) -> None:
     read_ahead, count = 0, 0
 
@@ -254,6 +303,9 @@ def test_a_run_shorter_than_a_clip_reaches_back_into_what_was_before_it() -> Non
         def __call__(self, clip: np.ndarray, target: int) -> np.ndarray:
             asked.append(clip[:, 0, 0, 0].astype(int).tolist())
             return clip[:, 0]
+
+        def notes(self) -> tuple[str, ...]:
+            return ()
 
     inputs = np.arange(12, dtype=np.float32).reshape(-1, 1, 1, 1)
     maps = run_of_maps(Remembering(), inputs[:9], 0, before=6)

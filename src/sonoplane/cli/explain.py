@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from sonoplane.cli.flags import Answering, Backend, Cleaning, Logits, Mode, settings_of
 from sonoplane.cli.predicted import print_predicted
@@ -27,7 +28,7 @@ def explain(
     target: str | None = None,
     frames: Literal["keyframes", "all"] | None = None,
     filters: Annotated[list[str] | None, Parameter(negative="")] = None,
-    seed: int = 0,
+    seed: Annotated[int, Parameter(validator=Number(gte=0, lt=2**63))] = 0,
     mode: Mode = None,
     backend: Backend = "auto",
     logits: Logits = False,
@@ -76,20 +77,20 @@ def explain(
             "There is nothing to explain.", advice="Name recordings, or filters with `--filters first`."
         )
     loaded = Bundle.load(bundle)
-    settings = settings_of(loaded, recipe, mode, cleaning, answering)
+    settings = settings_of(
+        loaded, recipe, mode, cleaning, answering, attribution=attribution, activation=activation
+    )
     check_target(target, loaded)
     if filters:
         choice = chosen_filters(filters, loaded)
-        page = show_filters(loaded, choice, out, run=settings.run, seed=seed, settings=activation)
+        page = show_filters(loaded, choice, out, run=settings.run, seed=seed, settings=settings.activation)
         if not as_json:
             print_line(f"Open {page}.")
         elif not recordings:
             print_json({"filters": str(page)})
     if not recordings:
         return 0
-    asked = Asked(
-        method=method, target=target, frames=frames, attribution=attribution or AttributionSettings()
-    )
+    asked = Asked(method=method, target=target, frames=frames, attribution=settings.attribution)
     predicted = explain_all(
         recordings, bundle=loaded, out=out, recipe=settings, asked=asked, backend=backend, logits=logits
     )

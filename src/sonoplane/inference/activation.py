@@ -5,10 +5,10 @@ from importlib.util import find_spec
 import numpy as np
 from jaxtyping import UInt8
 
-from sonoplane.errors import MissingExtra, UsageError
+from sonoplane.errors import MissingExtra
 from sonoplane.inference.activation_settings import ActivationSettings
 from sonoplane.inference.explaining import sight_of
-from sonoplane.inference.filters import layers
+from sonoplane.inference.filters import check_filter
 from sonoplane.inference.settings import RunSettings
 from sonoplane.inference.ways import refuse_short, way_of
 from sonoplane.models.bundle import Bundle
@@ -40,7 +40,7 @@ def maximize_activation(
         MissingExtra: torch is not installed.
         UsageError: there is no such layer or filter; the clip is too short for the network.
     """
-    _check(bundle, layer, number)
+    check_filter(bundle, layer, number)
     if find_spec("torch") is None:
         raise MissingExtra(
             "Making a picture for a filter needs torch, which is not installed.",
@@ -61,15 +61,3 @@ def maximize_activation(
         seed=seed,
         settings=settings or ActivationSettings(),
     )
-
-
-def _check(bundle: Bundle, layer: str, number: int) -> None:
-    there = layers(bundle)
-    if layer not in there:
-        raise UsageError(
-            f"'{bundle.spec.name}' has no layer {layer!r}.", advice=f"Its layers are {', '.join(there)}."
-        )
-    if not 0 <= number < there[layer]:
-        raise UsageError(
-            f"Layer {layer!r} has no filter {number}.", advice=f"Give a number from 0 to {there[layer] - 1}."
-        )

@@ -6,9 +6,18 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from sonoplane.errors import MissingExtra, UsageError
+from sonoplane.errors import MissingExtra
 from sonoplane.inference.attribution_settings import AttributionSettings
-from sonoplane.inference.explaining import Clip, Explainer, Maps, Method, Sight, sight_of
+from sonoplane.inference.explaining import (
+    Clip,
+    Explainer,
+    Maps,
+    Method,
+    Sight,
+    check_asked,
+    of_members,
+    sight_of,
+)
 from sonoplane.inference.settings import RunSettings
 from sonoplane.inference.ways import refuse_short, way_of
 from sonoplane.models.bundle import Bundle
@@ -20,7 +29,7 @@ else:  # the clinic's install has no torch: there the types are not looked at
     Relevance: TypeAlias = Any
     PlaneNetwork: TypeAlias = Any
 
-__all__ = ["check_asked", "open_explainer"]
+__all__ = ["open_explainer"]
 
 
 def open_explainer(
@@ -48,47 +57,60 @@ def open_explainer(
     network = open_network(bundle, run)
     refuse_short(bundle.spec.name, way, network.min_frames)
     batch = max(1, run.batch // sight.length)
-    relevance = _relevance(network, method, settings, batch)
-    return _Alone(network=network, relevance=relevance, method=method, sight=sight, bundle=bundle)
-
-
-def check_asked(clip: Clip, target: int, *, sight: Sight, n_classes: int) -> None:
-    """Raise a UsageError where a clip has not the length that a network is given, or there is no such class."""
-    if len(clip) != sight.length:
-        raise UsageError(
-            f"The clip has {len(clip)} frames, and the network is given {sight.length}.",
-            advice="Give as many frames as `sight.length` says.",
-        )
-    if not 0 <= target < n_classes:
-        raise UsageError(f"There is no class {target}.", advice=f"Give a number from 0 to {n_classes - 1}.")
+    missing: list[float] = []
+    relevance = _relevance(network, method, settings, batch, missing)
+    return _Alone(
+        network=network, relevance=relevance, method=method, sight=sight, bundle=bundle, missing=missing
+    )
 
 
 class _Alone:
     """One network."""
 
     def __init__(
-        self, *, network: PlaneNetwork, relevance: Relevance, method: Method, sight: Sight, bundle: Bundle
+        self,
+        *,
+        network: PlaneNetwork,
+        relevance: Relevance,
+        method: Method,
+        sight: Sight,
+        bundle: Bundle,
+        missing: list[float],
     ) -> None:
         self.method: str = method
         self.sight = sight
         self._network = network
         self._relevance = relevance
         self._n_classes = len(bundle.card.classes)
+        self._size = bundle.card.size
+        self._missing = missing
 
     def __call__(self, clip: Clip, target: int) -> Maps:
         """Maps of all frames of a clip; raises as `check_asked`."""
         import torch
 
-        check_asked(clip, target, sight=self.sight, n_classes=self._n_classes)
+        check_asked(clip, target, sight=self.sight, size=self._size, n_classes=self._n_classes)
         frames = np.moveaxis(clip, 0, 1)[None] if self._network.takes_clips else clip
         device = next(self._network.parameters()).device
         x = torch.from_numpy(np.array(frames, order="C")).to(device)
         maps = self._relevance(x, target).cpu().numpy()
         return np.asarray(maps, np.float32).reshape(len(clip), *clip.shape[2:])
 
+    def notes(self) -> tuple[str, ...]:
+        """Of maps that do not add up."""
+        missing = self._missing.copy()
+        self._missing.clear()
+        if not missing:
+            return ()
+        maps = "1 map does" if len(missing) == 1 else f"{len(missing)} maps do"
+        return (
+            f"{maps} not add up to the change of the logit: up to {max(missing):.0%} of it is missing. A larger"
+            " --attribution.most-steps brings them closer.",
+        )
+
 
 class _Together:
-    """The members of an ensemble: none says more than another because its logits are larger."""
+    """The members of an ensemble."""
 
     def __init__(self, members: Sequence[Explainer]) -> None:
         self.method = members[0].method
@@ -96,15 +118,18 @@ class _Together:
         self._members = tuple(members)
 
     def __call__(self, clip: Clip, target: int) -> Maps:
-        """The mean of the members' maps, all of them scaled to their mean total relevance."""
-        maps = np.stack([member(clip, target) for member in self._members])
-        totals = np.abs(maps).sum(axis=(1, 2, 3), dtype=np.float64)
-        told = totals > 0
-        scales = np.where(told, totals.mean() / np.where(told, totals, 1), 0)
-        return np.asarray((maps * scales[:, None, None, None]).mean(axis=0), np.float32)
+        """What the members tell together."""
+        return of_members(np.stack([member(clip, target) for member in self._members]))
+
+    def notes(self) -> tuple[str, ...]:
+        """Those of all members."""
+        return tuple(dict.fromkeys(note for member in self._members for note in member.notes()))
 
 
-def _relevance(network: PlaneNetwork, method: Method, settings: AttributionSettings, batch: int) -> Relevance:
+def _relevance(
+    network: PlaneNetwork, method: Method, settings: AttributionSettings, batch: int, missing: list[float]
+) -> Relevance:
+    """The method made ready; shares of the logit's change that it leaves out go into `missing`."""
     from sonoplane.inference.attribution_grad_cam import grad_cam, grad_cam_plus_plus
     from sonoplane.inference.attribution_gray import integrated_gradients, occlusion
     from sonoplane.inference.attribution_guided import guided_backprop
@@ -113,7 +138,7 @@ def _relevance(network: PlaneNetwork, method: Method, settings: AttributionSetti
         "guided-backprop": lambda: guided_backprop(network),
         "grad-cam": lambda: grad_cam(network),
         "grad-cam++": lambda: grad_cam_plus_plus(network),
-        "integrated-gradients": lambda: integrated_gradients(network, settings, batch),
+        "integrated-gradients": lambda: integrated_gradients(network, settings, batch, missing.append),
         "occlusion": lambda: occlusion(network, settings, batch),
     }
     return ways[method]()

@@ -6,6 +6,7 @@ and zero where that standardizes each frame, which is what the card makes of any
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from captum.attr import IntegratedGradients, Occlusion
@@ -18,11 +19,16 @@ from sonoplane.models.network import PlaneNetwork
 __all__ = ["integrated_gradients", "occlusion"]
 
 
-def integrated_gradients(network: PlaneNetwork, settings: AttributionSettings, batch: int) -> Relevance:
+def integrated_gradients(
+    network: PlaneNetwork,
+    settings: AttributionSettings,
+    batch: int,
+    on_missing: Callable[[float], object] = lambda share: None,
+) -> Relevance:
     """Sundararajan et al., ICML 2017: the logit's change from the gray frames to the frames, shared among the pixels.
 
     The gradient jumps on the way from one to the other, so steps are doubled until what the pixels got adds up to that
-    change, or there are too many.
+    change, or there are too many: then `on_missing` is told which share of the change is not accounted for.
     """
     told = IntegratedGradients(network)
 
@@ -36,9 +42,13 @@ def integrated_gradients(network: PlaneNetwork, settings: AttributionSettings, b
                 x, gray, target, n_steps=steps, method="gausslegendre", internal_batch_size=batch
             )
             missing = abs(maps.sum(dtype=torch.float64).item() - change)
-            if missing <= settings.tolerance * abs(change) or 2 * steps > settings.most_steps:
-                return maps.detach().float()
+            if missing <= settings.tolerance * abs(change):
+                break
+            if 2 * steps > settings.most_steps:
+                on_missing(missing / max(abs(change), 1e-12))
+                break
             steps *= 2
+        return maps.detach().float()
 
     return relevance
 

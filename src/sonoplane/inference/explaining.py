@@ -7,11 +7,24 @@ from typing import Literal, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 from jaxtyping import Float32
 
+from sonoplane.errors import UsageError
 from sonoplane.inference.ways import Way
 from sonoplane.models.reach import frames_ahead
 from sonoplane.models.spec import NetworkSpec
 
-__all__ = ["METHODS", "Clip", "Explainer", "Map", "Maps", "Method", "Sight", "run_of_maps", "sight_of"]
+__all__ = [
+    "METHODS",
+    "Clip",
+    "Explainer",
+    "Map",
+    "Maps",
+    "Method",
+    "Sight",
+    "check_asked",
+    "of_members",
+    "run_of_maps",
+    "sight_of",
+]
 
 Method: TypeAlias = Literal["guided-backprop", "grad-cam", "grad-cam++", "integrated-gradients", "occlusion"]
 METHODS: tuple[Method, ...] = (
@@ -72,6 +85,36 @@ class Explainer(Protocol):
     def __call__(self, clip: Clip, target: int) -> Maps:
         """Maps of all frames of a clip of `sight.length` frames; `target` is the number of the class."""
         ...
+
+    def notes(self) -> tuple[str, ...]:
+        """What is to be said of the maps that were asked for since this was asked last."""
+        ...
+
+
+def check_asked(clip: Clip, target: int, *, sight: Sight, size: tuple[int, int], n_classes: int) -> None:
+    """Raise a UsageError where a clip is not what a network is given, or there is no such class."""
+    if len(clip) != sight.length:
+        raise UsageError(
+            f"The clip has {len(clip)} frames, and the network is given {sight.length}.",
+            advice="Give as many frames as `sight.length` says.",
+        )
+    if clip.shape[2:] != size:
+        raise UsageError(
+            f"The clip's frames are {clip.shape[2]} x {clip.shape[3]}, and the network is given {size[0]} x {size[1]}.",
+            advice="Make them by the bundle's card.",
+        )
+    if not 0 <= target < n_classes:
+        raise UsageError(f"There is no class {target}.", advice=f"Give a number from 0 to {n_classes - 1}.")
+
+
+def of_members(maps: Float32[np.ndarray, "members time height width"]) -> Maps:
+    """The mean of what an ensemble's networks tell, each with their mean total: none says more because its logits are
+    larger.
+    """
+    totals = np.abs(maps).sum(axis=(1, 2, 3), dtype=np.float64)
+    told = totals > 0
+    scales = np.where(told, totals.mean() / np.where(told, totals, 1), 0)
+    return np.asarray((maps * scales[:, None, None, None]).mean(axis=0), np.float32)
 
 
 def sight_of(spec: NetworkSpec, way: Way) -> Sight:

@@ -3,10 +3,11 @@
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from sonoplane.errors import UsageError
 from sonoplane.models.bundle import Bundle
 from sonoplane.models.fit import weight_shapes
 
-__all__ = ["first_filters", "layers"]
+__all__ = ["check_filter", "first_filters", "layers"]
 
 
 def first_filters(bundle: Bundle) -> UInt8[np.ndarray, "filters time height width"]:
@@ -34,6 +35,21 @@ def layers(bundle: Bundle) -> dict[str, int]:
         for name, shape in weight_shapes(bundle.spec).items()
         if name.endswith(".weight") and len(shape) > 1
     }
+
+
+def check_filter(bundle: Bundle, layer: str, number: int) -> None:
+    """Raise a UsageError where a network has no such layer, or the layer no such filter."""
+    there = layers(bundle)
+    if layer not in there:
+        raise UsageError(
+            f"'{bundle.spec.name}' has no layer '{layer}'.", advice=f"Name one of {', '.join(there)}."
+        )
+    if not 0 <= number < there[layer]:
+        last = there[layer] - 1
+        raise UsageError(
+            f"Layer '{layer}' has no filter {number}.",
+            advice=f"Give numbers from 0 to {last}, such as {layer}:{last}.",
+        )
 
 
 def _gray(

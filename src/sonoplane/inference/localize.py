@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from sonoplane.errors import UsageError
-from sonoplane.inference.explaining import Clip, Map, Maps, sight_of
+from sonoplane.inference.explaining import Clip, Map, Maps, check_asked, of_members, sight_of
 from sonoplane.inference.guided import guided_graph
 from sonoplane.inference.layers import is_chain, layers_of
 from sonoplane.inference.openvino_runtime import called, has_bf16
@@ -59,16 +59,20 @@ class Localizer:
         self.precision = ("bf16" if has_bf16() else "float32") if precision == "auto" else precision
         """Of its arithmetic."""
         self._bundle = bundle
+        self._n_classes = len(bundle.card.classes)
         self._run = run.model_copy(update={"precision": self.precision})
 
     def __call__(self, clip: Clip, target: int) -> Maps:
-        """Absolute guided gradients of the class's score map, of all frames of a clip."""
+        """Absolute guided gradients of the class's score map, of all frames of a clip; raises as `check_asked`."""
+        check_asked(clip, target, sight=self.sight, size=self._bundle.card.size, n_classes=self._n_classes)
         given = {"clip": np.ascontiguousarray(clip), "target": np.array([target])}
         if len(self._graphs) == 1:
             return self._graphs[0](given)
-        told = [graph(given) for graph in self._graphs]
-        shares = [maps / max(float(maps.sum()), 1e-30) for maps in told]
-        return np.asarray(np.stack(shares).mean(axis=0))
+        return of_members(np.stack([graph(given) for graph in self._graphs]))
+
+    def notes(self) -> tuple[str, ...]:
+        """There is nothing to say."""
+        return ()
 
     @cached_property
     def _graphs(self) -> list[Callable[[dict[str, np.ndarray]], np.ndarray]]:

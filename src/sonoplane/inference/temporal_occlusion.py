@@ -4,7 +4,6 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from sonoplane.errors import UsageError
-from sonoplane.inference.attribution import check_asked
 from sonoplane.inference.backends import (
     Answered,
     Backend,
@@ -14,7 +13,7 @@ from sonoplane.inference.backends import (
     open_backend,
 )
 from sonoplane.inference.ensembles import mean_answer
-from sonoplane.inference.explaining import Clip, sight_of
+from sonoplane.inference.explaining import Clip, check_asked, sight_of
 from sonoplane.inference.settings import RunSettings
 from sonoplane.inference.ways import way_of
 from sonoplane.models.bundle import Bundle
@@ -40,7 +39,7 @@ class TemporalOcclusion:
                 f"'{bundle.spec.name}' is given one frame at a time, so there is none to compare it with.",
                 advice="Ask this of a network that sees clips.",
             )
-        self._n_classes = len(bundle.card.classes)
+        self._n_classes, self._size = len(bundle.card.classes), bundle.card.size
         clips = {"mode": "clip", "clip_length": self.sight.length, "clip_step": self.sight.step}
         run = run.model_copy(update={**clips, "precision": "float32"})
         self._members = _members(open_backend(bundle, choice, run))
@@ -55,7 +54,7 @@ class TemporalOcclusion:
         Raises:
             UsageError: the clip is of another length than `sight` says, or there is no such class.
         """
-        check_asked(clip, target, sight=self.sight, n_classes=self._n_classes)
+        check_asked(clip, target, sight=self.sight, size=self._size, n_classes=self._n_classes)
         length = self.sight.length
         orders = np.array([range(length), *(without(frame, length) for frame in range(length))])
         chunks = np.split(orders, range(self._batch, len(orders), self._batch))

@@ -22,6 +22,8 @@ class _Method:
     """Whether it tells what spoke against the class."""
 
 
+#: A change of the log odds that a bar of full length stands for at least: noise shall not look like a finding.
+_MUCH = 0.1
 _COARSE = "It is as coarse as those feature maps: its edges mean little."
 METHODS = {
     "guided-backprop": _Method(
@@ -134,6 +136,8 @@ class Explanation:
     glimpses: tuple[Glimpse, ...] = ()
     video: str | None = None
     """The file's name."""
+    notes: tuple[str, ...] = ()
+    """What is to be said of the maps."""
 
 
 def show(one: Explained, region: Box, path: Path) -> Shown:
@@ -168,7 +172,7 @@ def explanation_html(findings: Findings, explanation: Explanation) -> str:
 def _clip(frames: Sequence[ClipFrame]) -> tuple[_Small, ...]:
     """All on one scale of color."""
     scale = max((strongest(frame.relevance) for frame in frames), default=0.0)
-    most = max((abs(frame.mattered or 0.0) for frame in frames), default=0.0) or 1.0
+    most = max([_MUCH, *(abs(frame.mattered or 0.0) for frame in frames)])
     shown = []
     for frame in frames:
         high, wide = frame.relevance.shape
@@ -177,7 +181,7 @@ def _clip(frames: Sequence[ClipFrame]) -> tuple[_Small, ...]:
             _Small(
                 frame=frame.frame,
                 image=inline_jpeg(colored, longest=180, quality=75),
-                mattered=frame.mattered,
+                mattered=None if frame.mattered is None else round(frame.mattered, 2),
                 share=abs(frame.mattered or 0.0) / most,
             )
         )

@@ -151,15 +151,18 @@ def explain(
         shown.append(show(one, view.region, folder / MAPS / name))
         if made is None:  # the maps take long, not the frames
             on_frame(timeline.n_frames * len(shown) // len(findings.keyframes))
+    notes = explainer.notes()
     page = Explanation(
         method=asked.method,
+        notes=notes,
         target=asked.target,
         shown=tuple(shown),
         glimpses=made.glimpses if made else (),
         video=VIDEO if made else None,
     )
     (folder / PAGE).write_text(explanation_html(findings, page), encoding="utf-8")
-    return _with_boxes(findings, shown, made, asked)
+    findings = replace(findings, warnings=(*findings.warnings, *notes))
+    return _with_boxes(findings, shown if recipe.localization.keyframes else (), made, asked)
 
 
 def _targets(timeline: Timeline, background: str | None, target: str | None) -> list[int | None]:
@@ -171,16 +174,16 @@ def _targets(timeline: Timeline, background: str | None, target: str | None) -> 
 
 
 def _with_boxes(findings: Findings, shown: Sequence[Shown], made: Film | None, asked: Asked) -> Findings:
-    """A key frame's box stays what it was where another class than its own was explained."""
-    keyframes = [
-        replace(keyframe, box=one.box) if one.target == keyframe.label else keyframe
-        for keyframe, one in zip(findings.keyframes, shown, strict=True)
-    ]
+    """A key frame's box stays what it was where another class than its own was explained, or nothing is `shown`."""
+    own = {one.frame: one.box for one in shown if one.target == one.label}
+    keyframes = [replace(k, box=own[k.frame]) if k.frame in own else k for k in findings.keyframes]
     told: dict[str, object] = {
         "method": asked.method,
         "target": asked.target,
         "frames": "all" if asked.all_frames else "keyframes",
     }
+    if any(keyframe.box and keyframe.frame not in own for keyframe in keyframes):
+        told["other_keyframe_boxes"] = Localizer.method
     if asked.method not in _QUICK:
         told["attribution"] = asked.attribution.model_dump()
     return replace(

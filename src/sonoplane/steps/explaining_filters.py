@@ -7,7 +7,7 @@ from pathlib import Path
 from sonoplane.errors import UsageError
 from sonoplane.inference.activation import maximize_activation
 from sonoplane.inference.activation_settings import ActivationSettings
-from sonoplane.inference.filters import first_filters, layers
+from sonoplane.inference.filters import check_filter, first_filters, layers
 from sonoplane.inference.settings import RunSettings
 from sonoplane.models.bundle import Bundle
 from sonoplane.report.filters import FilterView, filters_html
@@ -51,19 +51,17 @@ def chosen_filters(words: Sequence[str], bundle: Bundle) -> FilterChoice:
         layer, _, numbers = word.partition(":")
         if word == FIRST:
             continue
-        if layer not in there:
-            raise UsageError(
-                f"'{bundle.spec.name}' has no layer '{layer}'.",
-                advice=f"Say '{FIRST}', or one of {', '.join(there)}.",
-            )
-        last = there[layer] - 1
+        if layer == FIRST:
+            raise UsageError("The first layer's filters are shown all at once.", advice=f"Say '{FIRST}'.")
+        check_filter(bundle, layer, 0)
         several = numbers.split(",") if numbers else map(str, range(min(_SOME, there[layer])))
         for number in several:
-            if not number.isdecimal() or int(number) > last:
+            if not number.isdecimal():
                 raise UsageError(
-                    f"Layer '{layer}' has no filter '{number}'.",
-                    advice=f"Give numbers from 0 to {last}, such as {layer}:0,{last}.",
+                    f"'{number}' is no number of a filter.",
+                    advice=f"Say such as {layer}:0,{there[layer] - 1}.",
                 )
+            check_filter(bundle, layer, int(number))
             named.append((layer, int(number)))
     return FilterChoice(first=FIRST in words, named=tuple(dict.fromkeys(named)))
 
