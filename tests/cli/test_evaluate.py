@@ -138,3 +138,25 @@ def test_predict_says_unknown_where_evaluate_does(
     (found,) = out.glob("*/findings.json")
     said = read(found)["recording_label"]["label"]
     assert said == label if label else said in Bundle.load(bundle).card.classes
+
+
+def test_calibrating_needs_the_validation_part_and_no_place_for_results(
+    command: Command, archive: Path, ensemble: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = tmp_path / "b"
+    shutil.copytree(ensemble / "fold-1", bundle)
+    before = Bundle.load(bundle)
+    words = ("evaluate", archive, "--bundle", bundle)
+    with pytest.raises(UsageError, match="--out"):
+        command(*words)
+    with pytest.raises(UsageError, match="Say `--split validation`"):
+        command(*words, "--calibrate")
+    capsys.readouterr()
+    assert command(*words, "--split", "validation", "--calibrate", "--json") == 0
+    told = json.loads(capsys.readouterr().out)["calibration"]
+    kept = Bundle.load(bundle)
+    assert kept.sha256 != before.sha256
+    assert kept.hashes["weights.safetensors"] == before.hashes["weights.safetensors"]
+    assert kept.calibration is not None
+    assert kept.calibration == {key: told[key] for key in kept.calibration}
+    assert kept.calibration["mode"] == "frame"

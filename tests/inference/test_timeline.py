@@ -97,7 +97,7 @@ def test_without_frames_a_calibrated_timeline_is_empty() -> None:
 
 
 def test_a_label_is_given_unless_a_precision_is_asked_for() -> None:
-    answer = recording_answer(timeline("bk"), calibration=calibration(value=0.99, energy=99.0))
+    answer = recording_answer(timeline("bk"), calibration=calibration(value=0.99, energy=-99.0))
     assert (answer.label, answer.notes) == ("background", ())
     assert answer.probability == recording_label(timeline("bk"))[1]
 
@@ -147,6 +147,14 @@ def test_a_recording_unlike_those_of_validation_is_unknown() -> None:
         "frames look unlike"
         in recording_answer(made, calibration=calibration(energy=energy + 0.1), precision=0.9).notes[0]
     )
+
+
+def test_that_frames_are_unlike_is_told_also_where_the_label_is_given() -> None:
+    made, few = timeline("kkkl"), calibration(energy=float(np.log(np.exp(3) + 2)) + 0.1)
+    answer = recording_answer(made, calibration=few)
+    assert answer.label == "kidney"
+    assert [note.startswith("More than half of its frames look unlike") for note in answer.notes] == [True]
+    assert recording_answer(made, calibration=calibration()).notes == ()
 
 
 def test_a_class_left_out_is_never_the_likeliest() -> None:

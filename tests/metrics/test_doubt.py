@@ -180,9 +180,9 @@ def test_a_number_that_any_patient_moves_alike_has_finite_ends() -> None:
 
 def test_below_twenty_patients_the_doubt_about_the_doubt_is_told() -> None:
     few, enough = (measure(simulated(np.random.default_rng(0), n)).numbers["accuracy"] for n in (8, 20))
-    assert str(few).endswith("8 patients: likely too narrow)")
+    assert str(few).endswith("8 patients: may be too narrow)")
     assert few.caution == (
-        "With 8 patients the interval is likely too narrow: of simulated 95 % intervals over 8, 84 % to 95 % held the"
+        "With 8 patients the interval may be too narrow: of simulated 95 % intervals over 8, 84 % to 95 % held the"
         " truth, fewest where one patient in ten fails."
     )
     assert (enough.caution, str(enough)[-13:]) == ("", " 20 patients)")

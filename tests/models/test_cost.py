@@ -40,3 +40,12 @@ def test_the_layer_table_adds_up(name: str) -> None:
     assert rows[0].layer.startswith("Conv")
     assert sum(row.name == "pool" for row in rows) == 4
     assert rows[-1].output == ((7, 14, 18) if name == "sononet2d-16" else (7, 6, 14, 18))
+
+
+@pytest.mark.parametrize("name", ["sononet2d-16", "sononet3d-16", "echo3dcnn"])
+def test_a_larger_input_costs_more(name: str) -> None:
+    spec = network_spec(name, n_classes=7)
+    small, large = cost(spec, (112, 144)), cost(spec, (224, 288))
+    assert large == cost(spec)
+    assert small.parameters == large.parameters or "echo" in name
+    assert large.gflop_per_frame > 3 * small.gflop_per_frame

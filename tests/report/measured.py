@@ -3,8 +3,10 @@
 import numpy as np
 
 from sonoplane.report.cells import Cell
-from sonoplane.report.comparison import Agreement, Comparison
-from sonoplane.report.evaluation import Evaluation, LevelScores, RecordingScores
+from sonoplane.report.comparison import Comparison
+from sonoplane.report.comparison_tables import Agreement, Differences
+from sonoplane.report.evaluation import Counted, Evaluation
+from sonoplane.report.measured import ALL_PLANES, LevelScores, RecordingScores
 from sonoplane.report.mistakes import Mistake
 from sonoplane.report.pictures import Picture
 from sonoplane.report.scope import Confound, Scope
@@ -77,23 +79,31 @@ RECORDINGS = tuple(
     RecordingScores(recording=f"exam-{n:02d}", patient="p1", n_frames=75, networks={"2D": Cell(value=n / 30)})
     for n in range(25)
 )
+BY_RECORDING = Counted(
+    unit="recording", scores={"accuracy": sure(0.75)}, classes=class_scores("2D"), confusion=np.diag([5, 4, 0])
+)  # fmt: skip
+BY_FRAME = Counted(
+    unit="frame",
+    scores=scores(0.83),
+    floors=(FLOOR,),
+    classes=class_scores("2D"),
+    confusion=np.array([[400, 30, 20], [50, 380, 20], [0, 0, 0]]),
+)
+EVENTS = {
+    "liver <b>": {"found": sure(0.9), "first_hit_s": Cell(value=0.42)},
+    ALL_PLANES: {"exams": Cell(value=12), "found": sure(0.9), "keyframe_precision": sure(0.7)},
+}
 EVALUATION = Evaluation(
     network="2D",
     scope=SCOPE,
-    scores=scores(0.83),
+    counted=(BY_FRAME,),
     cautions=("A caution of the caller.",),
     confound=CONFOUND,
-    floors=(FLOOR,),
     levels=tuple(
         LevelScores(level=level, network="2D", cells={"n": Cell(value=n), "accuracy": sure(0.8)})
         for level, n in (("frame", 900), ("recording", 12))
     ),
-    classes=class_scores("2D"),
-    confusion=np.array([[400, 30, 20], [50, 380, 20], [0, 0, 0]]),
-    events={
-        "liver <b>": {"found": sure(0.9), "first_hit_s": Cell(value=0.42)},
-        "all planes": {"found": sure(0.9)},
-    },
+    events=EVENTS,
     belief=(DRAWN,),
     recordings=RECORDINGS,
     mistakes=MISTAKES,
@@ -102,6 +112,7 @@ EVALUATION = Evaluation(
     n_timelines=12,
     provenance={"Model": "sononet2d-16 1"},
     settings={"run": {"mode": "dense"}},
+    measured={"belief": {"own": {"ece": 0.2}, "calibrated": {"ece": 0.1}}},
 )
 BOARD = Scoreboard(
     contenders=(
@@ -115,8 +126,28 @@ BOARD = Scoreboard(
 )
 COMPARISON = Comparison(
     scope=SCOPE,
-    board=BOARD,
+    boards=(BOARD,),
     n_networks=3,
+    differences=(
+        Differences(
+            unit="frame",
+            first="2D",
+            rows=tuple(
+                {
+                    "network": Cell(value="3D"),
+                    "number": Cell(value=number),
+                    "own": Cell(value=0.86),
+                    "first": Cell(value=0.83),
+                    "difference": Cell(value=0.03, why="One patient."),
+                    "p": Cell(value=0.11),
+                    "p_corrected": Cell(value=0.21),
+                    "test": Cell(value="exact"),
+                }
+                for number in ("Accuracy", "AUROC")
+            ),
+        ),
+    ),
+    events={"2D": EVENTS, "3D": {}, "(2+1)D": EVENTS},
     confound=CONFOUND,
     levels=tuple(
         LevelScores(level=level, network=name, cells={"accuracy": sure(0.8)})

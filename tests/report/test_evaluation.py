@@ -5,8 +5,8 @@ import json
 import re
 from dataclasses import replace
 
-from sonoplane.report.evaluation import Evaluation, evaluation_html, write_evaluation
-from tests.report.measured import EVALUATION, SCOPE, scores
+from sonoplane.report.evaluation import Counted, Evaluation, evaluation_html, write_evaluation
+from tests.report.measured import BY_FRAME, BY_RECORDING, EVALUATION, SCOPE, scores
 from tests.report.test_html import Page
 
 
@@ -40,7 +40,7 @@ def test_the_page_tells_all_of_it():
 
 
 def test_what_is_missing_is_left_out():
-    bare = Evaluation(network="2D", scope=SCOPE, scores=scores(0.5))
+    bare = Evaluation(network="2D", scope=SCOPE, counted=(Counted(unit="frame", scores=scores(0.5)),))
     words = Page(evaluation_html(bare)).words
     for head in (
         "Classes\n",
@@ -57,7 +57,7 @@ def test_what_is_missing_is_left_out():
 def test_its_files_hold_the_same_numbers(tmp_path):
     names = [path.name for path in write_evaluation(tmp_path, EVALUATION)]
     assert names == [
-        "evaluation.html", "evaluation.json", "classes.csv", "levels.csv", "events.csv", "by-recording.csv",
+        "evaluation.html", "evaluation.json", "levels.csv", "events.csv", "by-recording.csv", "classes.csv",
         "mistakes.csv", "mistakes.png", "confusion.png", "confusion.svg",
     ]  # fmt: skip
     document = json.loads((tmp_path / "evaluation.json").read_text(encoding="utf-8"))
@@ -65,6 +65,7 @@ def test_its_files_hold_the_same_numbers(tmp_path):
     assert document["confusion"][0] == [400, 30, 20]
     assert document["scope"]["n_patients"] == 9
     assert document["events"][0]["found"]["value"] == 0.9
+    assert document["measured"]["belief"]["calibrated"] == {"ece": 0.1}
     rows = list(csv.DictReader((tmp_path / "by-recording.csv").read_text(encoding="utf-8").splitlines()))
     assert len(rows) == 25
     assert rows[0]["recording"] == "exam-00"
@@ -73,5 +74,20 @@ def test_its_files_hold_the_same_numbers(tmp_path):
 
 
 def test_an_evaluation_without_a_headline_says_so():
-    words = Page(evaluation_html(replace(EVALUATION, scores={"auroc": scores(0.5)["accuracy"]}))).words
+    ranked = Counted(unit="frame", scores={"auroc": scores(0.5)["accuracy"]})
+    words = Page(evaluation_html(replace(EVALUATION, counted=(ranked,)))).words
     assert "–" in words
+
+
+def test_recordings_come_first_and_frames_below(tmp_path):
+    both = replace(EVALUATION, counted=(BY_RECORDING, BY_FRAME))
+    words = " ".join(Page(evaluation_html(both)).words.split())
+    assert "Accuracy, recording by recording 0.75" in words
+    assert "Of 100 labelled recordings, about 75 are named rightly" in words
+    assert words.index("how its labelled recordings were answered") < words.index("The same, frame by frame")
+    assert words.index("The same, frame by frame") < words.index("how its labelled frames were answered")
+    names = {path.name for path in write_evaluation(tmp_path, both)}
+    assert names > {"classes.csv", "classes-frames.csv", "confusion.png", "confusion-frames.png"}
+    document = json.loads((tmp_path / "evaluation.json").read_text(encoding="utf-8"))
+    assert (document["unit"], document["confusion"][0]) == ("recording", [5, 0, 0])
+    assert [(one["unit"], one["confusion"][0]) for one in document["below"]] == [("frame", [400, 30, 20])]

@@ -76,12 +76,15 @@ def test_a_recording_may_be_unknown(bundle: Bundle, sweeps: Path, tmp_path: Path
     assert read(silent / "findings.json")["recording_label"]["label"] in bundle.card.classes
 
 
-def test_frames_unlike_any_make_it_unknown(bundle: Bundle, sweeps: Path, tmp_path: Path) -> None:
+def test_frames_unlike_any_make_it_unknown_where_a_precision_is_wished_and_are_always_told(
+    bundle: Bundle, sweeps: Path, tmp_path: Path
+) -> None:
     likeness = Likeness(score="energy", threshold=1e3, accepted=0.95, n_frames=99, n_patients=9)
     strange = with_calibration(bundle, tmp_path / "strange", likeness=likeness)
-    found = read(answered(strange, sweeps, tmp_path / "out", precision=0.9) / "findings.json")
-    assert found["recording_label"]["label"] == "unknown"
-    assert any("look unlike" in warning for warning in found["warnings"])
+    for name, wished in (("unknown", {"precision": 0.9}), ("given", {})):
+        found = read(answered(strange, sweeps, tmp_path / name, **wished) / "findings.json")
+        assert (found["recording_label"]["label"] == "unknown") is (name == "unknown")
+        assert any("look unlike" in warning for warning in found["warnings"])
 
 
 def test_without_a_threshold_it_answers_and_says_so(bundle: Bundle, sweeps: Path, tmp_path: Path) -> None:

@@ -172,9 +172,16 @@ def test_a_comparison_is_of_the_same_frames_and_states_cost_and_difference(
     assert [row["network"] for row in page["networks"]] == ["flat", "deep", "flat (2)"]
     for row in page["networks"]:
         assert {"parameters", "gflop_per_frame", "ms_per_frame", "memory_mb", "accuracy"} <= set(row)
-    same = next(d for d in compared.differences if (d.number, d.second) == ("accuracy", "flat (2)"))
+    assert list(compared.differences) == ["frame"]
+    same = next(d for d in compared.differences["frame"] if (d.number, d.second) == ("accuracy", "flat (2)"))
     assert (same.difference.value, same.p) == (0.0, 1.0)
     assert page["agreement"][1]["agreement"]["value"] == 1
+    for one in compared.measurements:
+        told = page["events"][one.name][-1]
+        assert one.events is not None
+        assert told["keyframe_precision"]["value"] == one.events.numbers["keyframe_precision"].value
+    planes = rows_of(tmp_path / "c" / "events.csv")
+    assert [row["network"] for row in planes if row["plane"] == "all planes"] == ["flat", "deep", "flat (2)"]
     frames = [rows_of(path) for path in sorted((tmp_path / "c" / "answers").glob("*-frames.csv"))]
     assert len(frames) == 3
     assert {

@@ -23,6 +23,8 @@ __all__ = [
 #: What is said of a recording of which nothing can be said surely enough.
 UNKNOWN = "unknown"
 
+_UNLIKE = "More than half of its frames look unlike those that the network was validated on."
+
 
 def softmax(logits: Float[np.ndarray, "*rows classes"]) -> Float32[np.ndarray, "*rows classes"]:
     """Probabilities from logits, each row summing to one.
@@ -104,7 +106,7 @@ class RecordingAnswer:
     probability: float
     """Of the likeliest class, also where the label is `unknown`."""
     notes: tuple[str, ...] = ()
-    """Why nothing is known, or why it could not be told whether something is."""
+    """What makes it doubtful: why nothing is known, or why it could not be told whether something is."""
 
 
 def recording_answer(
@@ -119,15 +121,17 @@ def recording_answer(
 
     That is so where its mean calibrated probability, before any smoothing, is below the threshold that was fitted on
     the bundle's validation recordings, or where more than half of the frames look unlike those. Without a `precision`,
-    or a threshold for it, the label is given.
+    or a threshold for it, the label is given; that the frames look unlike is told all the same.
     """
     label, probability = recording_label(timeline, leave_out)
     known = calibration or Calibration(classes=timeline.classes)
-    note = None if precision is None else _unlike(timeline, label, known)
-    if precision is None or note:
-        return RecordingAnswer(
-            label=UNKNOWN if note else label, probability=probability, notes=(note,) if note else ()
-        )
+    unlike = known.likeness is not None and known.likeness.rejects(timeline.logits)
+    if precision is None:
+        notes = (f"{_UNLIKE} Its label may mean nothing.",) if unlike else ()
+        return RecordingAnswer(label=label, probability=probability, notes=notes)
+    if unlike:
+        note = f"Its label is unknown. {_UNLIKE} The likeliest label is {label!r}."
+        return RecordingAnswer(label=UNKNOWN, probability=probability, notes=(note,))
     threshold = known.threshold(precision, cautious=cautious)
     if threshold is None or threshold.value is None:
         why = (threshold.why if threshold else known.why_no_thresholds) or "none was fitted"
@@ -144,13 +148,3 @@ def recording_answer(
         f"{threshold.wished:.0%} of the time only from {threshold.value:.2f} on."
     )
     return RecordingAnswer(label=UNKNOWN, probability=probability, notes=(note,))
-
-
-def _unlike(timeline: Timeline, label: str, calibration: Calibration) -> str | None:
-    """What is to be said where most frames are unlike those of validation; else None."""
-    if calibration.likeness is None or not calibration.likeness.rejects(timeline.logits):
-        return None
-    return (
-        "Its label is unknown: more than half of its frames look unlike those that the network was validated on. "
-        f"The likeliest label is {label!r}."
-    )

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from jaxtyping import Bool, Float64, Int64
 
 from sonoplane.errors import UsageError
+from sonoplane.metrics.calibration_settings import FIT_AGAIN
 
 __all__ = [
     "RiskCoverage",
@@ -67,7 +68,7 @@ class Threshold:
     def __post_init__(self) -> None:
         if not 0 < self.wished <= 1 or not (self.value is None or math.isfinite(self.value)):
             raise UsageError(
-                f"{self.value} for a precision of {self.wished} is no threshold.", advice="Fit it again."
+                f"{self.value} for a precision of {self.wished} is no threshold.", advice=FIT_AGAIN
             )
 
     def to_dict(self) -> dict[str, Any]:

@@ -45,6 +45,11 @@ class Answers:
         return len(self.targets)
 
     @property
+    def sure(self) -> Float64[np.ndarray, "n"]:
+        """The probability of each row's answer, which need not be the likeliest class."""
+        return np.asarray(self.probabilities[np.arange(self.n), self.said])
+
+    @property
     def labelled(self) -> Bool[np.ndarray, "n"]:
         """Rows with a target: those that are scored."""
         return self.targets >= 0

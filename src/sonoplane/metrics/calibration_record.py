@@ -10,12 +10,21 @@ from jaxtyping import Float, Float32
 from sonoplane.errors import BundleError, UsageError
 from sonoplane.metrics.abstention import Threshold
 from sonoplane.metrics.calibration import Belief
+from sonoplane.metrics.calibration_settings import FIT_AGAIN
 from sonoplane.metrics.ood import Likeness
 
-__all__ = ["Calibration", "Kind"]
+__all__ = ["Calibration", "Kind", "Mode"]
 
 Kind: TypeAlias = Literal["identity", "temperature", "vector"]
 """Logits as they are; divided by one number; besides, a factor and a term for each class."""
+Mode: TypeAlias = Literal["frame", "clip", "dense"]
+"""How answers are given: each frame by itself, from the clip that ends with it, or all of them in one pass."""
+
+_IN_WORDS: Mapping[Mode, str] = {
+    "frame": "frame by frame",
+    "clip": "clip by clip",
+    "dense": "in one dense pass",
+}
 
 #: Of the file; another format is refused, never guessed at.
 FORMAT = 1
@@ -38,6 +47,8 @@ class Calibration:
     n_frames: int = 0
     """Labelled validation samples it was fitted on."""
     n_patients: int = 0
+    mode: Mode | None = None
+    """How the network answered them; None where an earlier version has not kept that."""
     before: Belief | None = None
     """Of the network's own probabilities on validation, every patient counting alike."""
     after: Belief | None = None
@@ -63,6 +74,10 @@ class Calibration:
                 f"and {len(self.bias)} terms cannot be.",
                 advice="Give finite numbers, one for each class, factors and temperature above 0.",
             )
+        if self.mode is not None and self.mode not in _IN_WORDS:
+            raise UsageError(
+                f"There is no mode {self.mode!r}.", advice=f"Give one of {', '.join(_IN_WORDS)}."
+            )
 
     def apply(self, logits: Float[np.ndarray, "*rows classes"]) -> Float32[np.ndarray, "*rows classes"]:
         """Calibrated logits; the softmax of these is what can be believed.
@@ -84,6 +99,20 @@ class Calibration:
         kept = [t for t in self.thresholds if t.cautious == cautious and t.wished >= wished - 1e-9]
         return min(kept, key=lambda t: t.wished, default=None)
 
+    def elsewhere(self, mode: Mode) -> str | None:
+        """What is to be said of answers in another mode than those that it was fitted on; else None.
+
+        >>> Calibration(classes=("kidney",), kind="temperature", temperature=2, mode="clip").elsewhere("dense")
+        'The network was calibrated clip by clip and answered in one dense pass: how sure it says it is may be off.'
+        """
+        fitted = self.kind != "identity" or self.thresholds or self.likeness
+        if self.mode is None or self.mode == mode or not fitted:
+            return None
+        return (
+            f"The network was calibrated {_IN_WORDS[self.mode]} and answered {_IN_WORDS[mode]}: "
+            "how sure it says it is may be off."
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """As `calibration.json` keeps it: no recording and no patient is named.
 
@@ -101,6 +130,7 @@ class Calibration:
             "why": self.why,
             "n_frames": self.n_frames,
             "n_patients": self.n_patients,
+            "mode": self.mode,
             "before": self.before.to_dict() if self.before else None,
             "after": self.after.to_dict() if self.after else None,
             "thresholds": [threshold.to_dict() for threshold in self.thresholds],
@@ -121,17 +151,18 @@ class Calibration:
             found = table.get("format") if isinstance(table, Mapping) else None
             raise BundleError(
                 f"The bundle's calibration has format {found!r}; this version of sonoplane reads {FORMAT}.",
-                advice="Use the version of sonoplane that wrote it, or fit it again.",
+                advice=f"Use the version of sonoplane that wrote it. {FIT_AGAIN}",
             )
         try:
             made = _read(cls, table)
         except (KeyError, TypeError, ValueError, UsageError) as error:
+            told = error.message if isinstance(error, UsageError) else str(error)
             raise BundleError(
-                f"The bundle's calibration cannot be understood: {error}.", advice="Fit it again."
+                f"The bundle's calibration cannot be understood: {told.rstrip('.')}.", advice=FIT_AGAIN
             ) from error
         if made.classes != classes:
             raise BundleError(
-                "The bundle's calibration is of other classes than its card's.", advice="Fit it again."
+                "The bundle's calibration is of other classes than its card's.", advice=FIT_AGAIN
             )
         return made
 
@@ -146,6 +177,7 @@ def _read(cls: type[Calibration], table: Mapping[str, Any]) -> Calibration:
         why=str(table["why"]),
         n_frames=int(table["n_frames"]),
         n_patients=int(table["n_patients"]),
+        mode=table.get("mode"),
         before=Belief(**table["before"]) if table["before"] else None,
         after=Belief(**table["after"]) if table["after"] else None,
         thresholds=tuple(Threshold(**row) for row in table["thresholds"]),

@@ -4,7 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["CalibrationSettings"]
+__all__ = ["FIT_AGAIN", "CalibrationSettings"]
+
+#: What to do about a calibration that cannot be used.
+FIT_AGAIN = "Fit it again: `sonoplane evaluate ARCHIVE --bundle BUNDLE --split validation --calibrate`."
 
 
 class CalibrationSettings(BaseModel):

@@ -76,7 +76,7 @@ def estimates(
 
     >>> right, n = np.array([45, 50, 38, 47, 49, 50, 41, 46]), np.full(8, 50)
     >>> print(*estimates(lambda w: ((w @ right) / (w @ n))[:, None], n_patients=8, shown=[8], scales=["share"]))
-    0.92 (95 % CI 0.79 to 0.97, 8 patients: likely too narrow)
+    0.92 (95 % CI 0.79 to 0.97, 8 patients: may be too narrow)
     """
     found = spread(statistic, n_patients=n_patients, shown=shown, scales=scales, draws=draws, seed=seed)
     return told(found, n_patients=n_patients, shown=shown, scales=scales, level=level)

@@ -47,7 +47,7 @@ class Estimate:
     """A number with its interval over patients.
 
     >>> print(Estimate(value=0.9, low=0.7, high=0.97, n_patients=8, method="t"))
-    0.90 (95 % CI 0.70 to 0.97, 8 patients: likely too narrow)
+    0.90 (95 % CI 0.70 to 0.97, 8 patients: may be too narrow)
     """
 
     value: float | None
@@ -70,7 +70,7 @@ class Estimate:
         n = max((n for n in simulated if n <= self.n_patients), default=min(simulated))
         least, most = simulated[n]
         return (
-            f"With {self.n_patients} patients the interval is likely too narrow: of simulated 95 % intervals over {n},"
+            f"With {self.n_patients} patients the interval may be too narrow: of simulated 95 % intervals over {n},"
             f" {least} % to {most} % held the truth, fewest where one patient in ten fails."
         )
 
@@ -80,7 +80,7 @@ class Estimate:
             return f"undefined ({self.why})"
         if self.low is None or self.high is None:
             return f"{self.value:.2f} (no interval: {self.why}; {patients})"
-        narrow = ": likely too narrow" if self.caution else ""
+        narrow = ": may be too narrow" if self.caution else ""
         return f"{self.value:.2f} ({self.level * 100:g} % CI {self.low:.2f} to {self.high:.2f}, {patients}{narrow})"
 
     def to_json(self) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def interval(
     Raises UsageError for NaN, wholes that are not above 0, and lengths that differ.
 
     >>> print(interval([45, 50, 38, 47, 49, 50, 41, 46], [50] * 8))
-    0.92 (95 % CI 0.81 to 0.96, 8 patients: likely too narrow)
+    0.92 (95 % CI 0.81 to 0.96, 8 patients: may be too narrow)
     >>> print(interval([48], [50]))
     0.96 (no interval: one patient says nothing about others; 1 patient)
     """

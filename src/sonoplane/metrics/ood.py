@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Float64
 
 from sonoplane.errors import UsageError
 from sonoplane.metrics.calibration import patient_weights
+from sonoplane.metrics.calibration_settings import FIT_AGAIN
 
 __all__ = ["FEWEST_PATIENTS", "Likeness", "LikenessScore", "fit_likeness", "likeness"]
 
@@ -56,7 +57,7 @@ class Likeness:
         if self.score not in _SCORES or not np.isfinite(self.threshold) or not 0 < self.accepted < 1:
             raise UsageError(
                 f"{self.score!r} above {self.threshold} of {self.accepted} is no measure of likeness.",
-                advice="Fit it again.",
+                advice=FIT_AGAIN,
             )
 
     def unlike(self, logits: Float[np.ndarray, "frames classes"]) -> Bool[np.ndarray, "frames"]:

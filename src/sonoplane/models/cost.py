@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Cost", "LayerRow", "ModelRow", "cost", "layer_table", "list_models"]
 
-#: Height and width of the image that costs are told for: the published network's.
+#: Height and width of the image that costs are told for where no other is given: the published network's.
 IMAGE = (224, 288)
 #: Frames of the clip that a network without a dense form is counted with.
 CLIP = 10
@@ -24,7 +24,7 @@ class Cost(NamedTuple):
 
     parameters: int
     gflop_per_frame: float
-    """2 x multiply-adds of all convolutions and fully connected layers, for one more frame of a long run at 224 x 288.
+    """2 x multiply-adds of all convolutions and fully connected layers, for one more frame of a long run.
     Where a network answers clips only: those of a clip of ten frames, over ten."""
     receptive_field: int
     """How many frames, in a row, one answer can depend on."""
@@ -55,15 +55,18 @@ class ModelRow(TypedDict):
     streams: bool
 
 
-def cost(spec: NetworkSpec) -> Cost:
-    """Parameters and GFLOP a frame. Needs torch.
+def cost(spec: NetworkSpec, size: tuple[int, int] = IMAGE) -> Cost:
+    """Parameters, and GFLOP a frame of this height and width. Needs torch.
 
-    >>> cost(network_spec("sononet2d-16", n_classes=7)).parameters
+    >>> spec = network_spec("sononet2d-16", n_classes=7)
+    >>> cost(spec).parameters
     930334
+    >>> round(cost(spec).gflop_per_frame / cost(spec, (112, 144)).gflop_per_frame, 2)
+    4.0
     """
     network = outline(spec)
     count = sum(p.numel() for p in network.parameters())
-    gflop = sum(row.gflop_per_frame for row in _rows(network, spec))
+    gflop = sum(row.gflop_per_frame for row in _rows(network, spec, size))
     return Cost(count, gflop, network.receptive_field)
 
 
@@ -93,14 +96,14 @@ def layer_table(spec: NetworkSpec) -> tuple[LayerRow, ...]:
     >>> [row.layer for row in layer_table(network_spec("smallnet", n_classes=7))][:3]
     ['Conv2d 7x7', 'MaxPool2d 2x2', 'Conv2d 5x5']
     """
-    return _rows(outline(spec), spec)
+    return _rows(outline(spec), spec, IMAGE)
 
 
-def _rows(network: "PlaneNetwork", spec: NetworkSpec) -> tuple[LayerRow, ...]:
+def _rows(network: "PlaneNetwork", spec: NetworkSpec, size: tuple[int, int]) -> tuple[LayerRow, ...]:
     import torch
 
     network.eval()
-    shape = (1, spec.in_channels, *([CLIP] if spec.takes_clips else []), *IMAGE)
+    shape = (1, spec.in_channels, *([CLIP] if spec.takes_clips else []), *size)
     rows: list[LayerRow] = []
     hooks = [
         module.register_forward_hook(_counting(name, rows, spec))

@@ -1,28 +1,38 @@
 """Several networks on the same recordings become a page and tables: who is better, where, and how surely."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sonoplane import __version__
-from sonoplane.report.cells import Cell, words
-from sonoplane.report.evaluation import (
-    MOST_RECORDINGS,
-    MOST_TIMELINES,
+from sonoplane.report.comparison_tables import (
+    Agreement,
+    Differences,
+    agreement_grid,
+    differences_csv,
+    differences_grid,
+    differences_rows,
+    verdicts,
+)
+from sonoplane.report.evaluation import MOST_RECORDINGS, MOST_TIMELINES
+from sonoplane.report.grid import Grid, Row, grid_csv, grid_html, grid_markdown, grid_of, grid_rows
+from sonoplane.report.html import render
+from sonoplane.report.measured import (
     LevelScores,
     RecordingScores,
+    events_csv,
+    events_grid,
+    levels_csv,
     levels_grid,
+    networks_events_grid,
     recordings_grid,
 )
-from sonoplane.report.grid import Column, Grid, Row, grid_csv, grid_html, grid_of, grid_rows
-from sonoplane.report.html import render
 from sonoplane.report.mistakes import Mistake, mistake_figures, write_mistakes
 from sonoplane.report.pictures import Picture
 from sonoplane.report.scope import Confound, Scope, cautions
 from sonoplane.report.scoreboard import (
-    COLUMNS,
     Scoreboard,
     classes_grid,
     compared_words,
@@ -31,29 +41,7 @@ from sonoplane.report.scoreboard import (
 )
 from sonoplane.report.sections import Section, sections_json, sections_shown
 
-__all__ = ["AGREEMENT_COLUMNS", "Agreement", "Comparison", "comparison_html", "write_comparison"]
-
-#: What is told of two networks' answers to the same frames.
-AGREEMENT_COLUMNS = (
-    Column(key="first", head="Network", form="text"),
-    Column(key="second", head="and", form="text"),
-    Column(key="agreement", head="Same answer", told="share of labelled frames on which both say the same."),
-    Column(key="kappa", head="Cohen’s kappa", told="the same beyond chance; 0 is chance, 1 is always."),
-    Column(key="both_right", head="Both right"),
-    Column(key="first_only", head="First alone right"),
-    Column(key="second_only", head="Second alone right"),
-    Column(key="both_wrong", head="Both wrong", told="hard frames, or wrong labels: worth a look."),
-)  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Agreement:
-    """How alike two networks answer."""
-
-    first: str
-    second: str
-    cells: Row
-    """By the keys of `AGREEMENT_COLUMNS`, without `first` and `second`."""
+__all__ = ["Comparison", "comparison_html", "write_comparison"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,10 +49,15 @@ class Comparison:
     """All that the page of several networks tells; what is left empty is left out."""
 
     scope: Scope
-    board: Scoreboard
-    """Networks, the first being what others are compared with, then floors."""
+    boards: tuple[Scoreboard, ...]
+    """Networks, the first being what others are compared with, then floors; the first board is the headline, others
+    count the same answers in another unit and stand below it."""
     n_networks: int
-    """How many of the board's contenders are networks; the rest are floors."""
+    """How many of a board's contenders are networks; the rest are floors."""
+    differences: tuple[Differences, ...] = ()
+    """Of the networks to the first, for the units of `boards`."""
+    events: Mapping[str, Mapping[str, Row]] = field(default_factory=dict)
+    """Network -> plane, or `ALL_PLANES` -> cells by the keys of `EVENT_COLUMNS`, without `plane`."""
     cautions: tuple[str, ...] = ()
     """Besides those that `scope.cautions` gives, which the page adds."""
     confound: Confound | None = None
@@ -84,6 +77,13 @@ class Comparison:
     provenance: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Network -> what it is and how it was run, in the reader's words."""
     settings: Mapping[str, Any] = field(default_factory=dict)
+    measured: Mapping[str, Any] = field(default_factory=dict)
+    """Every number as a plain value, for the JSON document."""
+
+    @property
+    def board(self) -> Scoreboard:
+        """The headline's."""
+        return self.boards[0]
 
 
 def comparison_html(comparison: Comparison) -> str:
@@ -96,10 +96,11 @@ def comparison_html(comparison: Comparison) -> str:
         verdicts=verdicts(c.board, c.n_networks),
         compared=compared_words(c.board),
         cautions=(*cautions(c.scope, c.confound), *c.cautions),
-        scores=grid_html(scoreboard_grid(c.board)),
+        whole=_shown(c, c.board),
+        below=[_shown(c, board) for board in c.boards[1:]],
+        events=grid_html(networks_events_grid(c.events)) if c.events else "",
         levels=grid_html(levels_grid(c.levels)) if c.levels else "",
         sections=sections_shown(c.sections),
-        classes=grid_html(classes_grid(c.board)) if c.board.classes else "",
         agreement=grid_html(agreement_grid(c.agreement)) if c.agreement else "",
         recordings=grid_html(recordings_grid(c.recordings, most=MOST_RECORDINGS)) if c.recordings else "",
         n_more_recordings=len(c.recordings) - MOST_RECORDINGS,
@@ -113,8 +114,9 @@ def comparison_html(comparison: Comparison) -> str:
 def write_comparison(folder: Path, comparison: Comparison) -> tuple[Path, ...]:
     """Write into a folder that is there what the comparison has, and return the files.
 
-    `comparison.html`, `comparison.json`, those of `write_scoreboard`, `levels.csv`, `agreement.csv`,
-    `by-recording.csv`, `mistakes.csv` and `.png`.
+    `comparison.html`, `.md`, `.json`, those of `write_scoreboard`, `differences.csv`, `levels.csv`, `events.csv`,
+    `agreement.csv`, `by-recording.csv`, `mistakes.csv` and `.png`. Where recordings come first, frames have those of
+    `write_scoreboard` as `scoreboard-frames`.
 
     Raises:
         MissingExtra: there are mistakes to draw, and matplotlib is not installed.
@@ -122,15 +124,19 @@ def write_comparison(folder: Path, comparison: Comparison) -> tuple[Path, ...]:
     c = comparison
     texts = {
         "comparison.html": comparison_html(c),
+        "comparison.md": comparison_markdown(c),
         "comparison.json": comparison_json(c),
-        "levels.csv": grid_csv(levels_grid(c.levels)) if c.levels else "",
+        "differences.csv": differences_csv(c.differences),
+        "levels.csv": levels_csv(c.levels),
+        "events.csv": events_csv(c.events),
         "agreement.csv": grid_csv(agreement_grid(c.agreement)) if c.agreement else "",
         "by-recording.csv": grid_csv(recordings_grid(c.recordings)) if c.recordings else "",
     }
     paths = [folder / name for name, text in texts.items() if text]
     for path in paths:
         path.write_text(texts[path.name], encoding="utf-8", newline="\n")
-    paths += write_scoreboard(folder, c.board)
+    for place, board in enumerate(c.boards):
+        paths += write_scoreboard(folder, board, stem=f"scoreboard-{board.unit}s" if place else "scoreboard")
     paths += write_mistakes(folder, c.mistakes, c.shown_mistakes)
     return tuple(paths)
 
@@ -141,11 +147,10 @@ def comparison_json(comparison: Comparison) -> str:
     document = {
         "sonoplane": __version__,
         "scope": asdict(c.scope),
-        "unit": c.board.unit,
-        "compared": c.board.compared,
-        "networks": grid_rows(scoreboard_grid(c.board))[: c.n_networks],
-        "floors": grid_rows(scoreboard_grid(c.board))[c.n_networks :],
-        "classes": grid_rows(classes_grid(c.board)),
+        **_document(c, c.board),
+        "below": [_document(c, board) for board in c.boards[1:]],
+        "differences": differences_rows(c.differences),
+        "events": {name: grid_rows(events_grid(events)) for name, events in c.events.items()},
         "levels": grid_rows(levels_grid(c.levels)),
         "sections": sections_json(c.sections),
         "agreement": grid_rows(agreement_grid(c.agreement)),
@@ -155,46 +160,71 @@ def comparison_json(comparison: Comparison) -> str:
         "confound": None if c.confound is None else asdict(c.confound),
         "provenance": {name: dict(facts) for name, facts in c.provenance.items()},
         "settings": dict(c.settings),
+        "measured": dict(c.measured),
     }
     return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n"
 
 
-def agreement_grid(agreement: Sequence[Agreement]) -> Grid:
-    """A row for each two networks."""
-    rows = [{"first": Cell(value=a.first), "second": Cell(value=a.second), **a.cells} for a in agreement]
-    return grid_of(AGREEMENT_COLUMNS, rows)
+def comparison_markdown(comparison: Comparison) -> str:
+    """What can be said and every table, for a note or a pull request."""
+    c = comparison
+    said = [f"- {verdict}" for verdict in verdicts(c.board, c.n_networks)]
+    warned = [f"- {caution}" for caution in (*cautions(c.scope, c.confound), *c.cautions)]
+    texts = [
+        f"# Comparison: {c.scope.task}, {c.scope.where}",
+        *(["\n".join(said), compared_words(c.board)] if said else []),
+        *(["**Before you conclude**", "\n".join(warned)] if warned else []),
+        *(f"## {title}\n\n{grid_markdown(grid).rstrip()}" for title, grid in _tables(c) if grid.rows),
+    ]
+    return "\n\n".join(texts) + "\n"
 
 
-def verdicts(board: Scoreboard, n_networks: int) -> list[str]:
-    """What the differences allow to say, a sentence for each network after the first.
+def _tables(c: Comparison) -> list[tuple[str, Grid]]:
+    """Every table but that of recordings, with its title, in the order of the page."""
+    counted = [
+        table
+        for board in c.boards
+        for table in (
+            (_by(c, "Scoreboard", board), scoreboard_grid(board)),
+            *((_by(c, one.title, board), differences_grid(one)) for one in c.differences if one.unit == board.unit),
+            (_by(c, "Classes", board), classes_grid(board)),
+        )
+    ]  # fmt: skip
+    return [
+        *counted,
+        ("Planes found in sweeps", networks_events_grid(c.events)),
+        ("Frames, recordings, patients", levels_grid(c.levels)),
+        *((section.title, grid_of(section.columns, section.rows)) for section in c.sections),
+        ("Agreement", agreement_grid(c.agreement)),
+    ]
 
-    A difference whose interval includes 0 is no difference that these patients can show; that is not equality.
 
-    >>> from sonoplane.report.scoreboard import Contender
-    >>> cells = {"difference": Cell(value=0.04, low=-0.01, high=0.09)}
-    >>> verdicts(Scoreboard(contenders=(Contender(name="2D", cells={}), Contender(name="3D", cells=cells))), 2)
-    ['Whether 3D is better than 2D cannot be said from these patients: +0.04 (−0.01 to +0.09).']
-    """
-    first, *others = board.contenders[:n_networks]
-    form = next(column.form for column in COLUMNS if column.key == "difference")
-    told = []
-    for other in others:
-        cell = other.cells.get("difference")
-        if cell is None or cell.value is None or isinstance(cell.value, str):
-            continue
-        said = words(cell, form)
-        p = other.cells.get("p")
-        if p is not None and p.value is not None:
-            shown = words(p, "p")
-            said += f", p\u00a0{shown}" if shown.startswith(("<", ">")) else f", p\u00a0=\u00a0{shown}"
-        sure = cell.low is not None and cell.high is not None and (cell.low > 0 or cell.high < 0)
-        if sure and not (p and isinstance(p.value, float) and p.value >= 0.05):
-            told.append(
-                f"{other.name} is {'better' if cell.value > 0 else 'worse'} than {first.name}: {said}."
-            )
-        else:
-            better = "better" if cell.value >= 0 else "worse"
-            told.append(
-                f"Whether {other.name} is {better} than {first.name} cannot be said from these patients: {said}."
-            )
-    return told
+def _by(c: Comparison, title: str, board: Scoreboard) -> str:
+    """The title with what is counted, where there are several boards."""
+    return title if len(c.boards) == 1 else f"{title}, {board.unit} by {board.unit}"
+
+
+def _shown(c: Comparison, board: Scoreboard) -> dict[str, Any]:
+    """The tables of one unit for the page."""
+    return {
+        "unit": board.unit,
+        "scores": grid_html(scoreboard_grid(board)),
+        "classes": grid_html(classes_grid(board)) if board.classes else "",
+        "differences": [
+            (one.title, one.lead, grid_html(differences_grid(one)))
+            for one in c.differences
+            if one.unit == board.unit and one.rows
+        ],
+    }
+
+
+def _document(c: Comparison, board: Scoreboard) -> dict[str, Any]:
+    """The same for the JSON document."""
+    rows = grid_rows(scoreboard_grid(board))
+    return {
+        "unit": board.unit,
+        "compared": board.compared,
+        "networks": rows[: c.n_networks],
+        "floors": rows[c.n_networks :],
+        "classes": grid_rows(classes_grid(board)),
+    }

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -98,11 +98,18 @@ def grid_markdown(grid: Grid) -> str:
     return "\n".join(texts)
 
 
-def grid_csv(grid: Grid) -> str:
-    """A line for each row, numbers in full; `<key>_low`, `<key>_high`, `<key>_sd` where there are; `notes` last."""
+def grid_csv(grid: Grid, *, bounded: Collection[str] = ()) -> str:
+    """A line for each row, numbers in full; `<key>_low`, `<key>_high`, `<key>_sd` where there are; `notes` last.
+
+    Columns named in `bounded` have `_low` and `_high` even where no row has an interval.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    parts = [(column.key, part) for column in grid.columns for part in _parts(grid, column.key)]
+    parts = [
+        (column.key, part)
+        for column in grid.columns
+        for part in _parts(grid, column.key, bounded=column.key in bounded)
+    ]
     noted = any(cell.why for row in grid.rows for cell in row.values())
     writer.writerow([key + ending for key, (ending, _) in parts] + ["notes"] * noted)
     for row in grid.rows:
@@ -174,11 +181,11 @@ def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(escaped) + " |"
 
 
-def _parts(grid: Grid, key: str) -> list[tuple[str, str]]:
+def _parts(grid: Grid, key: str, *, bounded: bool) -> list[tuple[str, str]]:
     """What a column has in CSV: ending of the name -> field of the cell."""
     cells = [row[key] for row in grid.rows if key in row]
     parts = [("", "value")]
-    if any(cell.low is not None for cell in cells):
+    if bounded or any(cell.low is not None for cell in cells):
         parts += [("_low", "low"), ("_high", "high")]
     if any(cell.spread is not None for cell in cells):
         parts += [("_sd", "spread")]

@@ -11,6 +11,7 @@ from sonoplane.report.grid import Column, Grid, Row, grid_csv, grid_html, grid_m
 from sonoplane.report.html import render
 
 __all__ = [
+    "BOUNDED",
     "CLASS_COLUMNS",
     "COLUMNS",
     "ClassScores",
@@ -63,8 +64,14 @@ COLUMNS = (
     Column(key="ms_per_frame", head="ms a frame", form="decimal", group=_COST,
            told="milliseconds for each frame, measured on this machine."),
     Column(key="memory_mb", head="Memory, MB", form="decimal", group=_COST,
-           told="the most that was held while it ran."),
+           told="the most that the network held while it ran, with its weights."),
 )  # fmt: skip
+
+#: Figures that come with an interval: a table has columns for its ends even where too few patients allow none.
+BOUNDED = frozenset({
+    "accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "kappa", "auroc", "auprc", "top_2", "top_3",
+    "difference", "recall", "precision", "specificity", "npv", "f1",
+})  # fmt: skip
 
 #: All that is told of one class.
 CLASS_COLUMNS = (
@@ -172,16 +179,16 @@ def scoreboard_html(board: Scoreboard) -> str:
     )
 
 
-def write_scoreboard(folder: Path, board: Scoreboard) -> tuple[Path, ...]:
-    """Write `scoreboard.md`, `.csv`, `.json`, `.html`, and `scoreboard-classes.csv`, into a folder that is there."""
+def write_scoreboard(folder: Path, board: Scoreboard, *, stem: str = "scoreboard") -> tuple[Path, ...]:
+    """Write `<stem>.md`, `.csv`, `.json`, `.html`, and `<stem>-classes.csv`, into a folder that is there."""
     texts = {
-        "scoreboard.md": scoreboard_markdown(board),
-        "scoreboard.csv": grid_csv(scoreboard_grid(board)),
-        "scoreboard.json": scoreboard_json(board),
-        "scoreboard.html": scoreboard_html(board),
+        f"{stem}.md": scoreboard_markdown(board),
+        f"{stem}.csv": grid_csv(scoreboard_grid(board), bounded=BOUNDED),
+        f"{stem}.json": scoreboard_json(board),
+        f"{stem}.html": scoreboard_html(board),
     }
     if board.classes:
-        texts["scoreboard-classes.csv"] = grid_csv(classes_grid(board))
+        texts[f"{stem}-classes.csv"] = grid_csv(classes_grid(board), bounded=BOUNDED)
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
     return tuple(folder / name for name in texts)

@@ -185,18 +185,13 @@ def answer(network: Network, asked: Asked) -> Answered:
                 first = first or error
             before += asked.store.entry(name).n_frames
     if not watched:
-        raise _none_answered(failures, first)
+        if isinstance(first, UsageError):
+            raise first
+        raise UsageError(
+            f"None of {len(failures)} recordings could be answered: {failures[0].reason}",
+            advice=failures[0].what_to_do,
+        ) from first
     return Answered(network=network, asked=asked, watched=watched, failures=tuple(failures))
-
-
-def _none_answered(failures: Sequence[Failure], error: Exception | None) -> Exception:
-    """What is told where nothing could be answered."""
-    if isinstance(error, UsageError):
-        return error
-    return UsageError(
-        f"None of {len(failures)} recordings could be answered: {failures[0].reason}",
-        advice=failures[0].what_to_do,
-    )
 
 
 def _tell_more(tell: Callable[[int, int | None], None], before: int, done: int, total: int) -> None:

@@ -14,7 +14,7 @@ from sonoplane.errors import UsageError
 from sonoplane.metrics.abstention import RiskCoverage, Threshold, risk_coverage, threshold_for
 from sonoplane.metrics.answers import Answers, answers_of
 from sonoplane.metrics.calibration import reliability
-from sonoplane.metrics.calibration_record import Calibration
+from sonoplane.metrics.calibration_record import Calibration, Mode
 from sonoplane.metrics.calibration_settings import CalibrationSettings
 from sonoplane.metrics.levels import to_recordings
 from sonoplane.metrics.ood import Likeness, fit_likeness
@@ -26,7 +26,6 @@ from sonoplane.report.words import percent
 __all__ = ["Calibrated", "fit_calibration", "reliability_panel", "write_calibration"]
 
 
-#: What a bundle keeps it as.
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Calibrated:
     """A calibration, and what plots of it are drawn from."""
@@ -62,6 +61,7 @@ def fit_calibration(
     left_out: str | None = None,
     settings: CalibrationSettings | None = None,
     unit: str = "frames",
+    mode: Mode | None = None,
 ) -> Calibrated:
     """Find out how far the answers to validation samples may be believed, and when it is better not to answer.
 
@@ -69,7 +69,7 @@ def fit_calibration(
     recording is (one that is not there is a patient by itself). A target of -1 is no label. `left_out` is the class,
     such as the background, that is no answer for a recording. Thresholds are for a recording's mean probability, and so
     are fitted on recordings that have one label; what cannot be fitted is left out, and the calibration says why.
-    All of it is about the way in which the samples were answered: frames, clips or dense.
+    All of it is about the way in which the samples were answered, which `mode` says: frame by frame, clips or dense.
 
     Raises:
         UsageError: nothing is labelled, a logit is NaN, or the arguments do not belong together.
@@ -97,6 +97,7 @@ def fit_calibration(
         thresholds=thresholds,
         why_no_thresholds=why,
         likeness=_likeness(rows, whose, settings),
+        mode=mode,
     )
     right = scaled.probabilities.argmax(axis=1) == scaled.targets
     return Calibrated(

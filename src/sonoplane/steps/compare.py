@@ -1,6 +1,6 @@
 """Which of several networks is better on the same frames, how surely that can be said, and at what cost."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from sonoplane.errors import UsageError
 from sonoplane.inference.backends import BackendChoice
 from sonoplane.inference.smoothing import kind_of
 from sonoplane.inference.smoothing_transitions import transitions_of
-from sonoplane.metrics.differences import Difference, compare_all
+from sonoplane.metrics.answers import Answers, Level
 from sonoplane.models.bundle import Bundle
 from sonoplane.report.cells import Cell
 from sonoplane.report.comparison import Comparison, write_comparison
@@ -33,6 +33,7 @@ from sonoplane.steps.retrained import Retrained, retrained, retrained_sections
 from sonoplane.steps.scored import (
     class_rows,
     confound_of,
+    event_rows,
     floor_rows,
     level_rows,
     provenance_of,
@@ -40,7 +41,7 @@ from sonoplane.steps.scored import (
     scope_of,
     score_cells,
 )
-from sonoplane.steps.versus import NUMBERS, agreement, differences_section, p_cell
+from sonoplane.steps.versus import Found, agreement, differences_of, differences_told, p_cell
 
 __all__ = ["PAGE", "Compared", "compare"]
 
@@ -53,8 +54,8 @@ class Compared:
     """What came out, network by network."""
 
     measurements: tuple[Measurement, ...]
-    differences: tuple[Difference, ...]
-    """Of each network to the first."""
+    differences: Found
+    """Of each network to the first, by what is counted, the headline first."""
     paces: tuple[Pace, ...]
     methods: tuple[Retrained, ...]
     """Those that were trained with several seeds."""
@@ -67,17 +68,18 @@ class Compared:
                 one.name: {**one.to_json(), "pace": pace.to_json()}
                 for one, pace in zip(self.measurements, self.paces, strict=True)
             },
-            "differences": [one.to_json() for one in self.differences],
+            "differences": [
+                {"unit": unit, **one.to_json()} for unit, found in self.differences.items() for one in found
+            ],
             "retrained": [one.to_json() for one in self.methods],
             "failures": [{"recording": one.recording, "reason": one.reason} for one in self.failures],
         }
 
     def lines(self) -> list[str]:
         """The main numbers in words."""
-        told = [
-            f"{m.name}: frame accuracy {m.levels['frame'].numbers['accuracy']}" for m in self.measurements
-        ]
-        for one in self.differences:
+        unit = self.measurements[0].units[0]
+        told = [f"{m.name}: {unit} accuracy {m.levels[unit].numbers['accuracy']}" for m in self.measurements]
+        for one in self.differences[unit]:
             if one.number == "accuracy" and one.difference.value is not None:
                 p = "" if one.p_corrected is None else f", p = {one.p_corrected:.3f}"
                 ends = one.difference.low, one.difference.high
@@ -91,7 +93,7 @@ class Compared:
 
 
 def compare(
-    archive: Path,
+    archive: Path | str,
     *,
     bundles: Sequence[Bundle],
     recipes: Sequence[Recipe],
@@ -124,25 +126,20 @@ def compare(
     answered, failures = _answered_by_all([answer(network, asked) for network in networks])
     paces = measure_pace(networks, asked.store, next(iter(answered[0].watched)), rounds=rounds)
     measurements = tuple(measure_network(one) for one in answered)
-    differences = compare_all(
-        {one.name: one.frames for one in measurements}, list(NUMBERS), reference=measurements[0].name
+    compared = Compared(
+        measurements=measurements,
+        differences=differences_of(measurements),
+        paces=tuple(paces),
+        methods=retrained(measurements),
+        failures=tuple(failures),
     )
-    methods = retrained(measurements)
     with new_results(out, mark=_MARK, overwrite=overwrite) as folder:
-        write_comparison(
-            folder, _page(folder, asked, measurements, differences, paces, methods, len(failures), timelines)
-        )
+        write_comparison(folder, _page(folder, asked, compared, timelines))
         (folder / "answers").mkdir()
         for place, one in enumerate(answered, start=1):
             write_answers(folder / "answers", one, stem=f"{place}-{_plain(one.network.name)}-")
         write_failures(folder / "failures.csv", failures)
-    return Compared(
-        measurements=measurements,
-        differences=differences,
-        paces=tuple(paces),
-        methods=methods,
-        failures=tuple(failures),
-    )
+    return compared
 
 
 def _check_together(bundles: Sequence[Bundle]) -> None:
@@ -177,16 +174,8 @@ def _answered_by_all(answered: Sequence[Answered]) -> tuple[list[Answered], list
     return [one.only(names) for one in answered], list(failures.values())
 
 
-def _page(
-    folder: Path,
-    asked: Asked,
-    measurements: Sequence[Measurement],
-    differences: Sequence[Difference],
-    paces: Sequence[Pace],
-    methods: Sequence[Retrained],
-    n_failed: int,
-    timelines: int,
-) -> Comparison:
+def _page(folder: Path, asked: Asked, compared: Compared, timelines: int) -> Comparison:
+    measurements, methods = compared.measurements, compared.methods
     answered = [one.answered for one in measurements]
     names = list(answered[0].watched)
     made, missing = floors(asked, names)
@@ -197,48 +186,53 @@ def _page(
     }
     pictures, n_drawn = draw_timelines(folder, answered, sorted(mean, key=lambda name: mean[name]), timelines)
     found, shown = mistakes_in(answered, named=True)
-    board = Scoreboard(
-        contenders=(*_contenders(measurements, differences, paces), *floor_rows(made)),
-        classes=tuple(row for one in measurements for row in class_rows(one)),
-        facts={"archive": asked.store.name, "task": asked.task, "part": asked.part},
-    )
-    first = measurements[0]
+    first, n_failed = measurements[0], len(compared.failures)
     notes = tuple(dict.fromkeys(note for one in measurements for note in one.notes))
     failed = [f"{n_failed} recordings could not be answered by all: see failures.csv."] * bool(n_failed)
     return Comparison(
         scope=scope_of(asked, first.frames, first.levels["frame"]),
-        board=board,
+        boards=tuple(_board(asked, compared, made, unit) for unit in compared.differences),
         n_networks=len(measurements),
+        differences=differences_told(first.name, compared.differences),
+        events={one.name: event_rows(one.events) for one in measurements if one.events is not None},
         cautions=(*(one.caution for one in methods), *notes, *missing, *filter(None, [unknown]), *failed),
         confound=confound_of(audited, measurements),
         levels=tuple(row for one in measurements for row in level_rows(one)),
-        sections=(
-            differences_section(first.name, measurements, differences),
-            *(retrained_sections(methods) if methods else ()),
-        ),
-        agreement=agreement({one.name: one.frames for one in measurements}),
+        sections=retrained_sections(methods) if methods else (),
+        agreement=agreement(measurements),
         belief=draw_belief(folder, measurements),
         recordings=recording_rows(measurements),
         mistakes=found,
         shown_mistakes=shown,
         timelines=pictures,
         n_timelines=n_drawn,
-        provenance={one.name: _provenance(one, pace) for one, pace in zip(measurements, paces, strict=True)},
+        provenance={
+            one.name: _provenance(one, pace) for one, pace in zip(measurements, compared.paces, strict=True)
+        },
         settings={
             one.name: one.answered.network.recipe.model_dump(include={"run", "smoothing", "findings"})
             for one in measurements
         },
+        measured=compared.to_json(),
     )
 
 
-def _contenders(
-    measurements: Sequence[Measurement], differences: Sequence[Difference], paces: Sequence[Pace]
-) -> list[Contender]:
-    """The networks as rows of the scoreboard."""
-    against = {one.second: one for one in differences if one.number == "accuracy"}
+def _board(asked: Asked, compared: Compared, floors: Mapping[str, Answers], unit: Level) -> Scoreboard:
+    """Networks and floors, counted by frame or by recording."""
+    return Scoreboard(
+        contenders=(*_contenders(compared, unit), *floor_rows(floors, unit, asked.leave_out)),
+        classes=tuple(row for one in compared.measurements for row in class_rows(one, unit)),
+        unit=unit,
+        facts={"archive": asked.store.name, "task": asked.task, "part": asked.part},
+    )
+
+
+def _contenders(compared: Compared, unit: Level) -> list[Contender]:
+    """The networks as rows of the scoreboard; what they cost stands with the headline."""
+    against = {one.second: one for one in compared.differences[unit] if one.number == "accuracy"}
     rows = []
-    for one, pace in zip(measurements, paces, strict=True):
-        cells = {**score_cells(one), **pace_cells(pace)}
+    for one, pace in zip(compared.measurements, compared.paces, strict=True):
+        cells = {**score_cells(one, unit), **(pace_cells(pace) if unit == one.units[0] else {})}
         if one.name in against:
             cells["difference"] = Cell.of(against[one.name].difference)
             cells["p"] = p_cell(against[one.name])

@@ -18,7 +18,7 @@ from sonoplane.steps.calibration import reliability_panel
 from sonoplane.steps.measuring import Measurement
 from sonoplane.steps.progress import progress
 
-__all__ = ["TIMELINES", "draw_belief", "draw_timelines", "mistakes_in"]
+__all__ = ["TIMELINES", "draw_belief", "draw_timelines", "mistakes_in", "risk_curve"]
 
 #: The folder of timelines.
 TIMELINES = "timelines"
@@ -46,11 +46,11 @@ def draw_belief(folder: Path, measurements: Sequence[Measurement]) -> tuple[Pict
         shown = {title: frames() for title, frames in (rows[name] for name in one.beliefs)}
         wholes = to_recordings(one.frames, leave_out=answered.asked.leave_out)
         if wholes.labelled.any():
-            curves.append(_curve("recordings", wholes))
-        curves.insert(0, _curve("frames", one.frames))
+            curves.append(risk_curve("recordings", wholes))
+        curves.insert(0, risk_curve("frames", one.frames))
     else:
         shown = {m.name: m.frames for m in measurements}
-        curves = [_curve(m.name, m.frames) for m in measurements]
+        curves = [risk_curve(m.name, m.frames) for m in measurements]
     panels = [
         reliability_panel(title, frames.probabilities, frames.targets) for title, frames in shown.items()
     ]
@@ -128,7 +128,8 @@ def _timelines_of(name: str, answered: Sequence[Answered]) -> RecordingTimelines
     )
 
 
-def _curve(name: str, answers: Answers) -> RiskCurve:
+def risk_curve(name: str, answers: Answers) -> RiskCurve:
+    """How much of what is answered is wrong, the surest answers first."""
     known = answers.only(answers.labelled)
-    found = risk_coverage(known.probabilities.max(axis=1), known.said == known.targets)
+    found = risk_coverage(known.sure, known.said == known.targets)
     return RiskCurve(name=name, coverage=found.coverage, risk=found.risk, aurc=found.aurc)

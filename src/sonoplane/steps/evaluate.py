@@ -8,9 +8,8 @@ from typing import Any, Literal
 from sonoplane.inference.backends import BackendChoice
 from sonoplane.inference.smoothing import kind_of
 from sonoplane.inference.smoothing_transitions import transitions_of
-from sonoplane.metrics.background_settings import BackgroundSettings
 from sonoplane.models.bundle import Bundle
-from sonoplane.report.evaluation import Evaluation, write_evaluation
+from sonoplane.report.evaluation import Counted, Evaluation, write_evaluation
 from sonoplane.report.folder import Failure
 from sonoplane.report.held_out import write_frame_table, write_recording_table
 from sonoplane.report.tables import write_failures
@@ -29,19 +28,17 @@ from sonoplane.steps.measuring import Measurement, Variant, measure_network, var
 from sonoplane.steps.recipe import Recipe
 from sonoplane.steps.results import check_results, new_results
 from sonoplane.steps.scored import (
-    aggregation_section,
     class_rows,
     confound_of,
     event_rows,
     floor_rows,
-    given_section,
     level_rows,
     provenance_of,
     recording_rows,
     scope_of,
     score_cells,
-    variants_section,
 )
+from sonoplane.steps.scored_sections import aggregation_section, given_section, variants_section
 
 __all__ = ["PAGE", "Evaluated", "evaluate"]
 
@@ -76,11 +73,12 @@ class Evaluated:
         }
 
     def lines(self) -> list[str]:
-        """The main numbers in words."""
+        """The main numbers in words, the headline first."""
+        levels = self.measurement.levels
         return [
             *(
-                f"{level} accuracy {measured.numbers['accuracy']}"
-                for level, measured in self.measurement.levels.items()
+                f"{level} accuracy {levels[level].numbers['accuracy']}"
+                for level in dict.fromkeys((self.measurement.units[0], *levels))
             ),
             *(
                 f"{variant.name}: frame accuracy {variant.measured.numbers['accuracy']}"
@@ -91,7 +89,7 @@ class Evaluated:
 
 
 def evaluate(
-    archive: Path,
+    archive: Path | str,
     *,
     bundle: Bundle,
     out: Path,
@@ -101,7 +99,6 @@ def evaluate(
     backend: BackendChoice = "auto",
     modes: Literal["both", "one"] = "both",
     background: BackgroundChoice = "all",
-    background_settings: BackgroundSettings | None = None,
     timelines: int = 100,
     overwrite: bool = False,
 ) -> Evaluated:
@@ -125,25 +122,26 @@ def evaluate(
     others, why = other_modes(network) if modes == "both" else ([], [])
     measurement = measure_network(answered)
     variants = tuple(variants_of([answered, *(answer(other, asked) for other in others)]))
-    around = background_settings or BackgroundSettings()
+    around = recipe.background
     backgrounds = look_at_background(answered, background, around)
     with new_results(out, mark=_MARK, overwrite=overwrite) as folder:
         page = _page(folder, measurement, variants, why, backgrounds, timelines)
         asked_around = {"asked": background, **around.model_dump()}
         page = replace(page, settings={**page.settings, "background": asked_around})
-        write_evaluation(folder, page)
+        evaluated = Evaluated(
+            measurement=measurement,
+            variants=variants,
+            background=backgrounds,
+            failures=answered.failures,
+            cautions=(*page.grave, *page.cautions),
+        )
+        write_evaluation(folder, replace(page, measured=evaluated.to_json()))
         if backgrounds is not None and backgrounds.looked is not None:
             text = background_csv(backgrounds.looked)
             (folder / "background.csv").write_text(text, encoding="utf-8", newline="\n")
         write_answers(folder, answered)
         write_failures(folder / "failures.csv", answered.failures)
-    return Evaluated(
-        measurement=measurement,
-        variants=variants,
-        background=backgrounds,
-        failures=answered.failures,
-        cautions=(*page.grave, *page.cautions),
-    )
+    return evaluated
 
 
 def write_answers(folder: Path, answered: Answered, stem: str = "") -> None:
@@ -170,11 +168,19 @@ def _page(
     pictures, n_drawn = draw_timelines(folder, [answered], worst_first, timelines)
     found, shown = mistakes_in([answered], named=False)
     bundle, recipe = answered.network.bundle, answered.network.recipe
-    frame = measurement.levels["frame"]
     return Evaluation(
         network=measurement.name,
-        scope=scope_of(asked, measurement.frames, frame),
-        scores=score_cells(measurement),
+        scope=scope_of(asked, measurement.frames, measurement.levels["frame"]),
+        counted=tuple(
+            Counted(
+                unit=unit,
+                scores=score_cells(measurement, unit),
+                floors=floor_rows(made, unit, asked.leave_out),
+                classes=class_rows(measurement, unit),
+                confusion=measurement.levels[unit].confusion,
+            )
+            for unit in measurement.units
+        ),
         grave=tuple(background_cautions(backgrounds)),
         cautions=(
             *measurement.notes,
@@ -184,7 +190,6 @@ def _page(
             *_failed(answered),
         ),
         confound=confound_of(audited, [measurement]),
-        floors=floor_rows(made),
         levels=level_rows(measurement),
         sections=(
             variants_section(variants if len(variants) > 1 else (), why),
@@ -192,8 +197,6 @@ def _page(
             given_section(measurement),
             *background_sections(backgrounds),
         ),
-        classes=class_rows(measurement),
-        confusion=frame.confusion,
         events=event_rows(measurement.events),
         belief=draw_belief(folder, [measurement]),
         recordings=recording_rows([measurement]),

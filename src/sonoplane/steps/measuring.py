@@ -77,9 +77,23 @@ class Measurement:
         """The network's."""
         return self.answered.network.name
 
+    @property
+    def units(self) -> tuple[Level, ...]:
+        """What is told of in full, the headline first: recordings, where each has one label, and frames."""
+        whole = self.levels.get("recording")
+        scored = whole is not None and whole.n == len(self.answered.watched)
+        return ("recording", "frame") if scored and not self.answered.asked.has_runs else ("frame",)
+
+    def counted(self, unit: Level) -> Answers:
+        """Its answers for frames, or for recordings."""
+        if unit == "frame":
+            return self.frames
+        return to_recordings(self.frames, leave_out=self.answered.asked.leave_out)
+
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         return {
+            "unit": self.units[0],
             "levels": {level: measured.to_json() for level, measured in self.levels.items()},
             "pooled": {
                 how: {level: measured.numbers["accuracy"].to_json() for level, measured in mine.items()}
@@ -103,7 +117,8 @@ def measure_network(answered: Answered, *, draws: int = 1000) -> Measurement:
     frames = answered.frames()
     skip = answered.asked.leave_out
     levels = levels_of(frames, leave_out=skip, draws=draws)
-    pooled = {how: _wholes(frames, how, skip, draws) for how in AGGREGATIONS}
+    own = answered.own_frames()  # smoothed probabilities are no sum of the network's logits
+    pooled = {how: _wholes(own if how == "logits" else frames, how, skip, draws) for how in AGGREGATIONS}
     pooled["mean"] = {level: levels[level] for level in ("recording", "patient") if level in levels}
     notes = list(answered.asked.notes)
     for level in ("recording", "patient"):
@@ -111,6 +126,7 @@ def measure_network(answered: Answered, *, draws: int = 1000) -> Measurement:
     if "recording" not in levels:
         notes.append("No recording has one class throughout: nothing is counted by recording or patient.")
     notes += _no_threshold(answered)
+    notes += _calibrated_elsewhere(answered)
     if answered.network.way.mode == "clip":
         notes.append(
             "Each frame’s answer is that of the clip which ends with it, so clips and frames are counted alike."
@@ -253,6 +269,14 @@ def _no_threshold(answered: Answered) -> list[str]:
         f" network has no threshold for that ({reason})."
         for reason in dict.fromkeys(reasons)
     ]
+
+
+def _calibrated_elsewhere(answered: Answered) -> list[str]:
+    """That a calibration is used in another mode than it was fitted in."""
+    network = answered.network
+    bundles = network.bundle.members if network.members else (network.bundle,)
+    known = [Calibration.from_dict(bundle.calibration, bundle.card.classes) for bundle in bundles]
+    return [told for each in known if (told := each.elsewhere(network.way.mode))][:1]
 
 
 def _unlike(answered: Answered) -> float | None:

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from jaxtyping import UInt8
 
 from sonoplane.frames.archive import Archive
+from sonoplane.inference.backends import Backend, BackendChoice, open_backend
 from sonoplane.inference.passes import begin
 from sonoplane.records import Box
 from sonoplane.report.cells import Cell
@@ -23,10 +24,12 @@ from sonoplane.report.grid import Row
 from sonoplane.report.words import count
 from sonoplane.steps.answering import Network
 
-__all__ = ["FRAMES", "Pace", "measure_pace", "pace_cells", "threads_in_force"]
+__all__ = ["FRAMES", "ONE_MEMBER", "Pace", "measure_pace", "pace_cells", "threads_in_force"]
 
 #: Frames that are timed at most.
 FRAMES = 64
+#: What is told beside the cost of a cross-validation whose recordings are each answered by one of its networks.
+ONE_MEMBER = "Of one network of the cross-validation: each recording is answered by one."
 
 _STATUS = Path("/proc/self/status")
 
@@ -40,6 +43,8 @@ class Pace:
     memory_mb: float | None
     """The most that it held while it answered, with its weights; None where the system does not tell."""
     n_frames: int
+    of_one: bool = False
+    """Of one network of a cross-validation, where each answers what it never saw."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -54,37 +59,36 @@ def measure_pace(networks: Sequence[Network], store: Archive, name: str, *, roun
     frames = store.read(name, 0, min(FRAMES, store.entry(name).n_frames))
     inputs = [_prepared(network, frames) for network in networks]
     times: list[list[float]] = [[] for _ in networks]
-    memory: list[float | None] = [None for _ in networks]
     for turn in range(rounds + 1):
         for place, network in enumerate(networks):
-            before = _fresh_peak() if turn < 2 else None
-            took = _run(network, inputs[place])
-            held = _held("VmHWM") if before is not None else None
-            if before is not None and held is not None:
-                memory[place] = max(memory[place] or 0.0, held - before)
+            took = _run(network, _answering(network), inputs[place])
             if turn:
                 times[place].append(1000 * took / len(frames))
     return [
         Pace(
             ms_per_frame=tuple(mine),
-            memory_mb=None if most is None else most + _weights_mb(network),
+            memory_mb=_memory_mb(network, each),
             n_frames=len(frames),
+            of_one=bool(network.members),
         )
-        for network, mine, most in zip(networks, times, memory, strict=True)
+        for network, mine, each in zip(networks, times, inputs, strict=True)
     ]
 
 
 def pace_cells(pace: Pace) -> Row:
     """The median round, from the quickest to the slowest, by the keys of the scoreboard."""
     times = pace.ms_per_frame
-    why = f"Median, quickest and slowest of {count(len(times), 'round')} over {pace.n_frames} frames."
+    one = ONE_MEMBER if pace.of_one else ""
+    why = f"Median, quickest and slowest of {count(len(times), 'round')} over {pace.n_frames} frames. {one}"
     memory = (
         Cell(value=None, why="The system does not tell.")
         if pace.memory_mb is None
-        else Cell(value=pace.memory_mb)
+        else Cell(value=pace.memory_mb, why=one)
     )
     return {
-        "ms_per_frame": Cell(value=float(np.median(times)), low=min(times), high=max(times), why=why),
+        "ms_per_frame": Cell(
+            value=float(np.median(times)), low=min(times), high=max(times), why=why.rstrip()
+        ),
         "memory_mb": memory,
     }
 
@@ -92,7 +96,7 @@ def pace_cells(pace: Pace) -> Row:
 def threads_in_force(network: Network) -> str:
     """How many processor threads the network may use, in words."""
     said = network.recipe.run.threads
-    if not said and network.backend.name == "torch" and "torch" in sys.modules:
+    if not said and network.backend.name.startswith("torch") and "torch" in sys.modules:
         said = sys.modules["torch"].get_num_threads()
     if said:
         return count(said, "thread")
@@ -106,19 +110,50 @@ def _prepared(network: Network, frames: UInt8[np.ndarray, "time ..."]) -> np.nda
     return np.asarray(card.values(np.stack([card.geometry(frame, box) for frame in frames])))
 
 
-def _run(network: Network, inputs: np.ndarray) -> float:
+def _answering(network: Network) -> Backend:
+    """What answers a recording: of a cross-validation one member, whichever, since all are of one form."""
+    return network.members[0] if network.members else network.backend
+
+
+def _run(network: Network, backend: Backend, inputs: np.ndarray) -> float:
     """Seconds for all frames, in batches as in prediction."""
     began = time.perf_counter()
-    passing = begin(network.backend, network.way)
+    passing = begin(backend, network.way)
     for start in range(0, len(inputs), network.recipe.run.batch):
         passing.go_on(inputs[start : start + network.recipe.run.batch])
     passing.end()
     return time.perf_counter() - began
 
 
-def _weights_mb(network: Network) -> float:
-    return (
-        sum(array.nbytes for bundle in network.bundle.networks for array in bundle.weights().values()) / 1e6
+def _memory_mb(network: Network, inputs: np.ndarray) -> float | None:
+    """The most that the network holds while it answers, weights and all, above what is held without it.
+
+    It is opened anew, since what has answered before keeps its workspace, which would count as held without it; and
+    twice, since the first time may bring in parts of the runtime that serve every network: the smaller counts.
+    """
+    found = [_memory_once(network, inputs) for _ in range(2)]
+    return min((each for each in found if each is not None), default=None)
+
+
+def _memory_once(network: Network, inputs: np.ndarray) -> float | None:
+    before = _fresh_peak()
+    backend = _opened_anew(network)
+    opened = _fresh_peak()  # what opening took besides is no part of answering
+    if before is None or opened is None:
+        return None
+    _run(network, backend, inputs)
+    most = _held("VmHWM")
+    return None if most is None else max(most - before, 0.0)
+
+
+def _opened_anew(network: Network) -> Backend:
+    run = network.recipe.run
+    if not network.members:
+        return open_backend(network.bundle, network.choice, run)
+    mine = network.members[0]  # in the arithmetic that all members share
+    choice = cast("BackendChoice", mine.name.split()[0])
+    return open_backend(
+        network.bundle.members[0], choice, run.model_copy(update={"precision": mine.precision})
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 
-from sonoplane.metrics.answers import Answers
+from sonoplane.metrics.answers import Answers, Level
 from sonoplane.metrics.confound_verdict import judge_confounds, verdict_words
 from sonoplane.metrics.confounds import ConfoundAudit
 from sonoplane.metrics.events_measure import EventsMeasured
@@ -11,64 +11,51 @@ from sonoplane.metrics.levels import to_recordings, to_segments
 from sonoplane.metrics.measure import Measured, measure
 from sonoplane.models.cost import cost
 from sonoplane.report.cells import Cell
-from sonoplane.report.evaluation import LevelScores, RecordingScores
-from sonoplane.report.grid import Column, Row
+from sonoplane.report.grid import Row
+from sonoplane.report.measured import ALL_PLANES, LevelScores, RecordingScores
 from sonoplane.report.scope import Confound, Scope
 from sonoplane.report.scoreboard import COLUMNS, ClassScores, Contender
-from sonoplane.report.sections import Section
 from sonoplane.steps.answering import Network
 from sonoplane.steps.asked import Asked
 from sonoplane.steps.floors import COMMONEST
-from sonoplane.steps.measuring import Measurement, Variant
+from sonoplane.steps.measuring import Measurement
+from sonoplane.steps.pace import ONE_MEMBER
 
 __all__ = [
-    "aggregation_section",
     "class_rows",
     "confound_of",
+    "cost_cells",
     "event_rows",
     "floor_rows",
-    "given_section",
     "level_rows",
     "provenance_of",
     "recording_rows",
     "scope_of",
     "score_cells",
-    "variants_section",
 ]
 
 _PLAIN = ("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "kappa")
 
-_VARIANT_COLUMNS = (
-    Column(key="way", head="Run", form="text"),
-    *(column for column in COLUMNS if column.key in ("accuracy", "balanced_accuracy", "macro_f1")),
-    Column(key="segment_f1_50", head="Runs F1, 50\u00a0%", told="F1 of runs of frames that overlap by half or more."),
-    Column(key="ece", head="Calibration error", told="mean gap between probability and share that is right (ECE)."),
-)  # fmt: skip
 
-_POOLED_COLUMNS = (
-    Column(key="how", head="Frames become one answer by", form="text"),
-    Column(key="recording", head="Recordings right"),
-    Column(key="patient", head="Patients right"),
-    Column(key="tied", head="Recordings tied", form="count",
-           told="two classes were equal first; the likelier by mean probability was taken."),
-)  # fmt: skip
-
-_HOW = {"mean": "mean probability, as predict does", "logits": "sum of logits", "vote": "majority vote",
-        "max": "surest frame"}  # fmt: skip
-
-
-def score_cells(measurement: Measurement) -> Row:
-    """All figures of a network over frames, by the keys of the scoreboard."""
-    last = list(measurement.beliefs.values())[-1]
+def score_cells(measurement: Measurement, unit: Level) -> Row:
+    """All figures of a network over frames or recordings, by the keys of the scoreboard; what it costs stands once."""
     known = {column.key for column in COLUMNS}
-    numbers = measurement.levels["frame"].numbers
+    numbers = measurement.levels[unit].numbers
     return {
         **{key: Cell.of(number) for key, number in numbers.items() if key in known},
+        **(_by_frame(measurement) if unit == "frame" else {}),
+        **(cost_cells(measurement.answered.network) if unit == measurement.units[0] else {}),
+    }
+
+
+def _by_frame(measurement: Measurement) -> Row:
+    """What is told of frames alone: how recordings differ, and belief."""
+    last = list(measurement.beliefs.values())[-1]
+    return {
         "recording_accuracy": Cell(value=measurement.recordings.mean, spread=measurement.recordings.sd),
         **{key: Cell(value=getattr(last, key)) for key in ("ece", "mce", "adaptive_ece", "classwise_ece")},
         "brier": Cell.of(measurement.brier),
         "nll": Cell.of(measurement.nll),
-        **_cost(measurement.answered.network),
     }
 
 
@@ -91,8 +78,8 @@ def level_rows(measurement: Measurement) -> tuple[LevelScores, ...]:
     )
 
 
-def class_rows(measurement: Measurement) -> tuple[ClassScores, ...]:
-    """A row for each class, over frames."""
+def class_rows(measurement: Measurement, unit: Level) -> tuple[ClassScores, ...]:
+    """A row for each class, over frames or recordings."""
     return tuple(
         ClassScores(
             name=one.name,
@@ -103,7 +90,7 @@ def class_rows(measurement: Measurement) -> tuple[ClassScores, ...]:
                 "patients": Cell(value=one.n_patients),
             },
         )
-        for one in measurement.levels["frame"].classes
+        for one in measurement.levels[unit].classes
     )
 
 
@@ -122,7 +109,7 @@ def event_rows(events: EventsMeasured | None) -> dict[str, Row]:
         }
         for plane, numbers in events.planes.items()
     }
-    rows["all planes"] = {
+    rows[ALL_PLANES] = {
         "exams": Cell(value=events.n_recordings),
         **{key: Cell.of(number) for key, number in events.numbers.items()},
     }
@@ -130,9 +117,10 @@ def event_rows(events: EventsMeasured | None) -> dict[str, Row]:
 
 
 def recording_rows(measurements: Sequence[Measurement]) -> tuple[RecordingScores, ...]:
-    """A row for each recording with a labelled frame."""
+    """A row for each recording with a labelled frame; what each was named, where each has one label."""
     asked = measurements[0].answered.asked
-    wholes = to_recordings(measurements[0].frames, leave_out=asked.leave_out)
+    wholes = measurements[0].counted("recording")
+    one_label = measurements[0].units[0] == "recording"
     target = dict(zip(wholes.recordings.tolist(), wholes.targets.tolist(), strict=True))
     return tuple(
         RecordingScores(
@@ -141,85 +129,21 @@ def recording_rows(measurements: Sequence[Measurement]) -> tuple[RecordingScores
             target=asked.classes[target[name]] if target[name] >= 0 else None,
             n_frames=int((asked.targets[name] >= 0).sum()),
             networks={m.name: Cell(value=m.recordings.values[name]) for m in measurements},
+            answered={m.name: m.answered.watched[name].findings.label for m in measurements if one_label},
         )
         for name in measurements[0].recordings.values
     )
 
 
-def floor_rows(floors: Mapping[str, Answers]) -> tuple[Contender, ...]:
-    """Floors as rows of the scoreboard."""
+def floor_rows(floors: Mapping[str, Answers], unit: Level, leave_out: str | None) -> tuple[Contender, ...]:
+    """Floors as rows of the scoreboard of frames or recordings; `leave_out` is no answer for a recording."""
+    counted = {
+        name: answers if unit == "frame" else to_recordings(answers, leave_out=leave_out)
+        for name, answers in floors.items()
+    }
     return tuple(
         Contender(name=name, cells=_floor_cells(measure(answers, top=()), ranks=name != COMMONEST))
-        for name, answers in floors.items()
-    )
-
-
-def variants_section(variants: Sequence[Variant], why: Sequence[str] = ()) -> Section:
-    """Ways of running and smoothing, beside each other."""
-    lead = (
-        "The same network, run and smoothed in other ways; the first row is how it answers on the rest of this"
-        " page. Clip and dense are not equal where layers pad time with zeros."
-    )
-    return Section(
-        title="Run and smoothed in other ways",
-        lead=" ".join([lead, *why]),
-        columns=_VARIANT_COLUMNS,
-        rows=tuple(
-            {
-                "way": Cell(value=one.name),
-                **{key: Cell.of(one.measured.numbers[key]) for key in _PLAIN[:3]},
-                **({} if one.segment_f1 is None else {"segment_f1_50": Cell.of(one.segment_f1)}),
-                "ece": Cell(value=one.ece),
-            }
-            for one in variants
-        ),
-    )
-
-
-def aggregation_section(measurement: Measurement) -> Section:
-    """How frames become one answer for a recording, and for a patient."""
-    return Section(
-        title="From frames to recordings",
-        lead="Accuracy where the frames of a recording become one answer in different ways; a patient’s answer is"
-        " gathered from those for the recordings.",
-        columns=_POOLED_COLUMNS,
-        rows=tuple(
-            {
-                "how": Cell(value=_HOW[how]),
-                **{level: Cell.of(one.numbers["accuracy"]) for level, one in levels.items()},
-                "tied": Cell(value=levels["recording"].n_tied),
-            }
-            for how, levels in measurement.pooled.items()
-        ),
-    )
-
-
-def given_section(measurement: Measurement) -> Section:
-    """What share of recordings is answered where it may be `unknown`."""
-    given, settings = measurement.given, measurement.answered.network.recipe.findings
-    rows: tuple[Row, ...] = ()
-    if given is not None:
-        accuracy = (
-            Cell(value=None, why="None was given.") if given.accuracy is None else Cell.of(given.accuracy)
-        )
-        rows = (
-            {
-                "wished": Cell(value=settings.precision),
-                "n": Cell(value=given.n),
-                "given": Cell(value=given.n_given),
-                "accuracy": accuracy,
-            },
-        )
-    return Section(
-        title="Answers and unknowns",
-        lead="Recordings of which labels so sure are too seldom right are told to be unknown.",
-        columns=(
-            Column(key="wished", head="Precision wished for"),
-            Column(key="n", head="Recordings", form="count"),
-            Column(key="given", head="Answered", form="count"),
-            Column(key="accuracy", head="Right, of those"),
-        ),
-        rows=rows,
+        for name, answers in counted.items()
     )
 
 
@@ -282,21 +206,24 @@ def provenance_of(measurement: Measurement, kind: str) -> dict[str, str]:
     }
 
 
-def _floor_cells(measured: Measured, *, ranks: bool) -> Row:
-    return {key: Cell.of(measured.numbers[key]) for key in (*_PLAIN, *(("auroc",) if ranks else ()))}
-
-
-def _cost(network: Network) -> Row:
+def cost_cells(network: Network) -> Row:
     """Parameters, and GFLOP a frame as it is run; nothing where torch is not installed."""
     if not find_spec("torch"):
         return {}
-    each = [cost(bundle.spec) for bundle in network.bundle.networks]
+    one = ONE_MEMBER if network.members else ""
+    height, width = network.bundle.card.size
+    each = [cost(bundle.spec, (height, width)) for bundle in network.bundle.networks[: 1 if one else None]]
     again = network.way.length if network.way.mode == "clip" else 1
+    told = f"For the network’s input, {height} x {width}" + (
+        f"; a clip of {again} is computed for every frame." if again > 1 else "."
+    )
     return {
-        "parameters": Cell(value=sum(one.parameters for one in each)),
+        "parameters": Cell(value=sum(one.parameters for one in each), why=one),
         "gflop_per_frame": Cell(
-            value=again * sum(one.gflop_per_frame for one in each),
-            why="For gray frames of 224 x 288"
-            + (f"; a clip of {again} is computed for every frame." if again > 1 else "."),
+            value=again * sum(one.gflop_per_frame for one in each), why=f"{told} {one}".rstrip()
         ),
     }
+
+
+def _floor_cells(measured: Measured, *, ranks: bool) -> Row:
+    return {key: Cell.of(measured.numbers[key]) for key in (*_PLAIN, *(("auroc",) if ranks else ()))}

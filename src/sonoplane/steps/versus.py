@@ -1,20 +1,19 @@
 """What networks have over the first, number by number, and how alike every two answer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
+from typing import TypeAlias
 
 import numpy as np
 
-from sonoplane.metrics.answers import Answers
-from sonoplane.metrics.differences import Difference
+from sonoplane.metrics.answers import Answers, Level
+from sonoplane.metrics.differences import Difference, compare_all
 from sonoplane.metrics.rates import rates
 from sonoplane.report.cells import Cell
-from sonoplane.report.comparison import Agreement
-from sonoplane.report.grid import Column
-from sonoplane.report.sections import Section
+from sonoplane.report.comparison_tables import Agreement, Differences
 from sonoplane.steps.measuring import Measurement
 
-__all__ = ["NUMBERS", "agreement", "differences_section", "p_cell"]
+__all__ = ["NUMBERS", "Found", "agreement", "differences_of", "differences_told", "p_cell"]
 
 #: The numbers in which networks are compared, with their heads; the scoreboard shows the first.
 NUMBERS = {
@@ -24,42 +23,72 @@ NUMBERS = {
     "auroc": "AUROC",
 }
 
-_COLUMNS = (
-    Column(key="network", head="Network", form="text"),
-    *(Column(key=key, head=head, form="difference") for key, head in NUMBERS.items()),
-    Column(key="p", head="p, accuracy", form="p", told="corrected for the number of networks (Holm)."),
-)
+Found: TypeAlias = Mapping[Level, tuple[Difference, ...]]
+"""Differences of each network to the first, by what is counted, the headline first."""
 
 
-def differences_section(
-    first: str, measurements: Sequence[Measurement], differences: Sequence[Difference]
-) -> Section:
-    """What the networks have over the first, in every number."""
-    found = {(one.second, one.number): one for one in differences}
-    return Section(
-        title=f"Against {first}",
-        lead="Each network’s figure minus the first’s, on the same patients, who are drawn for both alike.",
-        columns=_COLUMNS,
-        rows=tuple(
-            {
-                "network": Cell(value=one.name),
-                **{number: Cell.of(found[one.name, number].difference) for number in NUMBERS},
-                "p": p_cell(found[one.name, "accuracy"]),
-            }
-            for one in measurements[1:]
-        ),
+def differences_of(measurements: Sequence[Measurement]) -> Found:
+    """What networks have over the first in every number, for recordings where these have one label, and for frames."""
+    return {
+        unit: compare_all(
+            {one.name: one.counted(unit) for one in measurements},
+            list(NUMBERS),
+            reference=measurements[0].name,
+        )
+        for unit in measurements[0].units
+    }
+
+
+def differences_told(first: str, found: Found) -> tuple[Differences, ...]:
+    """The same as rows of tables, `first` being the network compared with."""
+    return tuple(
+        Differences(
+            unit=unit,
+            first=first,
+            rows=tuple(
+                {
+                    "network": Cell(value=one.second),
+                    "number": Cell(value=NUMBERS[one.number]),
+                    "own": _known(one.second_value, one),
+                    "first": _known(one.first_value, one),
+                    "difference": Cell.of(one.difference),
+                    "p": Cell(value=one.p, why=_untested(one)),
+                    "p_corrected": p_cell(one),
+                    "test": Cell(value=one.test),
+                }
+                for one in differences
+            ),
+        )
+        for unit, differences in found.items()
     )
+
+
+def _known(value: float | None, one: Difference) -> Cell:
+    return Cell(value=value, why="" if value is not None else Cell.of(one.difference).why)
 
 
 def p_cell(difference: Difference) -> Cell:
     """How often chance alone makes a difference as large, corrected."""
-    p = difference.p_corrected
-    return Cell(value=p, why="" if p is not None else "One patient allows no test.")
+    return Cell(value=difference.p_corrected, why=_untested(difference))
 
 
-def agreement(networks: Mapping[str, Answers]) -> tuple[Agreement, ...]:
-    """Of every two networks, over labelled frames."""
-    made = []
+def _untested(difference: Difference) -> str:
+    if difference.p is not None:
+        return ""
+    known = difference.difference.value is not None
+    return "One patient allows no test." if known else "There is no difference to test."
+
+
+def agreement(measurements: Sequence[Measurement]) -> tuple[Agreement, ...]:
+    """Of every two networks, over labelled recordings where these have one label, and over labelled frames."""
+    return tuple(
+        one
+        for unit in measurements[0].units
+        for one in _agreement({each.name: each.counted(unit) for each in measurements}, unit)
+    )
+
+
+def _agreement(networks: Mapping[str, Answers], unit: Level) -> Iterator[Agreement]:
     for (first, one), (second, other) in combinations(networks.items(), 2):
         known = one.labelled
         a, b, truth = one.said[known], other.said[known], one.targets[known]
@@ -77,5 +106,4 @@ def agreement(networks: Mapping[str, Answers]) -> tuple[Agreement, ...]:
         cells["kappa"] = (
             Cell(value=None, why="Both always say the same.") if np.isnan(kappa) else Cell(value=kappa)
         )
-        made.append(Agreement(first=first, second=second, cells=cells))
-    return tuple(made)
+        yield Agreement(first=first, second=second, cells=cells, unit=unit)
