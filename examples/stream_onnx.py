@@ -3,9 +3,10 @@
 The model is made by `sonoplane export BUNDLE --to onnx --form stream --values inside`. Frames come on standard input as
 raw gray pixels of the size that the bundle's card says, cropped to the ultrasound:
 
-    python stream_onnx.py BUNDLE/model-stream-values.onnx liver kidney background < frames.raw
+    python stream_onnx.py BUNDLE/model-stream-values.onnx < frames.raw
 """
 
+import json
 import os
 import sys
 
@@ -14,8 +15,8 @@ import numpy as np
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # from 1.31 on it would report to its makers
 import onnxruntime
 
-model, *classes = sys.argv[1:]
-session = onnxruntime.InferenceSession(model)
+session = onnxruntime.InferenceSession(sys.argv[1])
+classes = json.loads(session.get_modelmeta().custom_metadata_map["classes"])
 frames, *pasts = session.get_inputs()
 _, height, width = frames.shape
 #: What the network remembers: zeros before the first frame, then what it gave with the last one.
@@ -28,4 +29,4 @@ while len(pixels := sys.stdin.buffer.read(height * width)) == height * width:
     probabilities = np.exp(logits[0] - logits[0].max())
     probabilities /= probabilities.sum()
     best = int(probabilities.argmax())
-    print(classes[best] if classes else best, *(f"{each:.6f}" for each in probabilities), flush=True)
+    print(classes[best], *(f"{each:.6f}" for each in probabilities), flush=True)

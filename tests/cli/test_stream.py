@@ -16,10 +16,12 @@ from typing import Any
 import pytest
 
 from sonoplane.cli.stream import _ended_by_signals
+from sonoplane.errors import UsageError
 from sonoplane.models.bundle import Bundle, save_bundle
 from sonoplane.report.findings_json import validate
 from sonoplane.video.opening import open_recording
 from sonoplane.video.phantom import PhantomExam
+from tests.video.live_senders import jpegs, sending_jpegs, web_server
 
 Command = Callable[..., int]
 SIZE = "200x160"
@@ -84,6 +86,7 @@ def test_a_signal_ends_it_cleanly_with_all_outputs_whole(
         "latency_ms",
         "fps",
         "dropped",
+        "keyframe",
     }
     assert list(answers[0]["probabilities"]) == list(bundle.card.classes)
     is_whole(tmp_path / "out" / "stream", len(answers))
@@ -100,6 +103,37 @@ def test_raw_frames_on_standard_input_are_told_line_by_line(raw: bytes, bundle: 
     assert lines[-1].startswith("48 frames answered, 0 dropped.")
     planes = [line.split("  ")[1].split()[0] for line in lines[:-1]]
     assert all(one != other for one, other in pairwise(planes)), "only changes"
+
+
+def test_raw_frames_with_a_rate_are_held_back_and_none_is_dropped(raw: bytes, bundle: Bundle) -> None:
+    process = started("-", "--raw", f"{SIZE}:gray", "--bundle", bundle.folder, "--fps", 12)
+    out, told = process.communicate(raw, timeout=60)
+    assert process.returncode == 0, told.decode()
+    assert out.decode().splitlines()[-1].startswith("24 frames answered, 0 dropped.")
+
+
+def test_a_recipe_says_how_a_feed_is_followed(
+    command: Command, sweeps: Path, bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / "device.toml"
+    recipe.write_text('[live]\npace = "fast"\n[waiting]\nahead = 8\n[keyframes]\nmin_probability = 0.0\n')
+    source = min(sweeps.glob("*.mp4"))
+    assert command("stream", source, "--bundle", bundle.folder, "--recipe", recipe, "--json") == 0
+    told = capsys.readouterr()
+    assert "24 frames answered, 0 dropped" in told.err
+    answers = [json.loads(line) for line in told.out.splitlines()]
+    seen = [answer for answer in answers if answer["keyframe"] is not None]
+    assert seen
+    assert all(answer["keyframe"] < answer["frame"] for answer in seen)
+    recipe.write_text('[live]\npace = "slow"\n')
+    with pytest.raises(UsageError, match=r"live\.pace"):
+        command("stream", source, "--bundle", bundle.folder, "--recipe", recipe)
+
+
+def test_an_address_has_a_pace_of_its_own(command: Command, bundle: Bundle) -> None:
+    sender = web_server(sending_jpegs(jpegs(30), fps=20))
+    with sender as (host, _), pytest.raises(UsageError, match="Leave --pace and --fps out"):
+        command("stream", f"http://{host}/live", "--bundle", bundle.folder, "--fps", 12)
 
 
 def test_a_reader_that_goes_away_ends_it_quietly(raw: bytes, bundle: Bundle, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def test_a_feed_is_told_what_one_dense_pass_says(tmp_path: Path) -> None:
     bundle, (model,) = export(bundle, "onnx", ExportSettings(form="stream", values="inside"))
     frames = np.random.default_rng(0).integers(0, 256, (12, 32, 48), dtype=np.uint8)
     done = subprocess.run(
-        [sys.executable, EXAMPLE, bundle.folder / model.files[0], *bundle.card.classes],
+        [sys.executable, EXAMPLE, bundle.folder / model.files[0]],
         input=frames.tobytes(), capture_output=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr.decode()

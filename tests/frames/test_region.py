@@ -166,7 +166,8 @@ def test_a_region_that_is_unsure_is_warned_of():
     images = recording_of(scene(true, n_frames=6))
     region, warnings = find_region(images, settings=RegionSettings(sure_from=1.0))
     assert warnings == (
-        f"The ultrasound region is unsure ({region.confidence:.2f}): look at it in the QC sheet, correct the layout.",
+        f"The ultrasound region is unsure ({region.confidence:.2f}): look at it in the report or QC sheet, correct"
+        " the layout.",
     )
 
 

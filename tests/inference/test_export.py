@@ -1,13 +1,15 @@
+import json
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from sonoplane.errors import BundleError, MissingExtra, UsageError
 from sonoplane.inference import export as export_room
-from sonoplane.inference.backends import open_backend
+from sonoplane.inference.backends import open_backend, precision_of
 from sonoplane.inference.export import Source, export
 from sonoplane.inference.export_proof import Evidence
 from sonoplane.inference.export_settings import ExportSettings
@@ -15,8 +17,10 @@ from sonoplane.inference.exports import Exported, Precision, Runtime, exports_of
 from sonoplane.inference.openvino_runtime import has_bf16
 from sonoplane.inference.passes import begin
 from sonoplane.inference.settings import RunSettings
+from sonoplane.inference.silent import new_core
 from sonoplane.inference.ways import way_of
 from sonoplane.models.bundle import Bundle, save_bundle
+from sonoplane.models.card import Card
 from sonoplane.models.ensemble import save_ensemble
 from tests.inference.test_backends import tiny_bundle
 
@@ -82,13 +86,29 @@ def test_int8_pieces_are_taken_for_the_middle_of_a_run(causal: Bundle) -> None:
     assert one.proof is not None
     assert one.proof.accuracy == one.proof.accuracy_torch
     assert 100 <= one.proof.n_frames < 180  # those at the ends of the runs are not answered in int8
-    assert open_backend(bundle, settings=DENSE).precision == "int8"
+    ready = open_backend(bundle, settings=DENSE)
+    assert ready.precision == "int8"
+    at_ends = "bf16" if has_bf16() else "float32"
+    assert precision_of(ready, 200) == f"int8 and {at_ends}"
+    assert precision_of(ready, 8) == at_ends, "the only piece holds an end of the run"
     exact, ours = dense_answers(bundle, DENSE, "torch"), dense_answers(bundle, DENSE)
     assert 1e-5 < np.abs(ours - exact).max() < 0.3 * np.abs(exact).max()
     of_five = RunSettings(mode="dense", piece=5)
     assert open_backend(bundle, settings=of_five).precision == "float32"
     with pytest.raises(UsageError, match=r"--form dense --precision int8 --calibrate ARCHIVE --piece 5"):
         open_backend(bundle, settings=of_five.model_copy(update={"precision": "int8"}))
+
+
+def test_a_model_says_which_classes_it_answers_and_what_it_takes(causal: Bundle) -> None:
+    stream = ExportSettings(form="stream")
+    bundle, _ = export(causal, "onnx", stream, evidence=drawn)
+    bundle, _ = export(bundle, "openvino", stream, evidence=drawn)
+    in_onnx = onnx.load(bundle.folder / "model-stream.onnx").metadata_props
+    told = {one.key: one.value for one in in_onnx}
+    assert json.loads(told["classes"]) == list(bundle.card.classes)
+    assert Card.from_toml(told["card"]) == bundle.card
+    model = new_core().read_model(bundle.folder / "model-stream.xml")
+    assert {name: model.get_rt_info(["sonoplane", name]).astype(str) for name in told} == told
 
 
 def test_int8_frames(tmp_path: Path) -> None:
@@ -119,6 +139,29 @@ def test_coarse_arithmetic_that_changes_labels_is_not_kept(
     with pytest.raises(BundleError, match=r"% of 180 frames of noise with labels have the same label"):
         export(bundle, "openvino", ExportSettings(precision="int8"), evidence=drawn, calibration=drawn)
     assert bundle.file("model-int8.xml") is None
+
+
+def test_what_was_proven_of_a_model_goes_with_it(causal: Bundle) -> None:
+    for_pieces = {n: ExportSettings(form="dense", precision="int8", piece=n) for n in (8, 10)}
+    first, _ = export(causal, "openvino", for_pieces[8], evidence=drawn, calibration=drawn)
+    with_clips, _ = export(first, "openvino", ExportSettings(form="clip"), evidence=drawn)
+    assert {one.key: one.n_frames for one in exports_of(with_clips)} == {
+        "openvino-dense-int8": 8,
+        "openvino": 10,
+    }
+    again, _ = export(with_clips, "openvino", for_pieces[10], evidence=drawn, calibration=drawn)
+    assert {one.key: one.n_frames for one in exports_of(again)} == {"openvino-dense-int8": 10, "openvino": 10}
+
+
+@needs_bf16
+def test_a_proof_in_bf16_goes_with_the_model_that_it_was_of(causal: Bundle) -> None:
+    in_bf16 = ExportSettings(form="dense", precision="bf16", piece=8)
+    first, _ = export(causal, "openvino", in_bf16, evidence=drawn)
+    same, _ = export(first, "openvino", ExportSettings(form="dense", piece=8), evidence=drawn)
+    assert {one.key for one in exports_of(same)} == {"openvino-dense", "openvino-dense-bf16"}
+    other, _ = export(first, "openvino", ExportSettings(form="dense", piece=6), evidence=drawn)
+    assert {one.key for one in exports_of(other)} == {"openvino-dense"}
+    assert "bf16" not in (other.folder / "MODEL_CARD.md").read_text().partition("## Exported models")[2]
 
 
 def test_the_table_of_the_model_card_is_renewed(causal: Bundle) -> None:

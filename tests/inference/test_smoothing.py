@@ -99,6 +99,30 @@ def test_a_stream_makes_fewer_mistakes_than_the_network_alone(learned: Transitio
     assert (said.path != truth).mean() < (raw.numbers != truth).mean() / 2
 
 
+def test_frames_that_nobody_answered_count_as_time(learned: Transitions) -> None:
+    """Of six frames one is answered: a new plane is told as soon after it was seen, in seconds, as of all frames."""
+    truth = np.repeat([1, 2], 60)
+    rows = (0.9 * np.eye(4)[truth] + 0.025).astype(np.float32)
+    hysteresis = SmoothingSettings(kind="hysteresis", window_s=0.2, shortest_s=0.2)
+    for settings in (hysteresis, SmoothingSettings(kind="average", window_s=0.4), HMM):
+        stream = StreamSmoother(CLASSES, settings, learned, fps=30)
+        told = [
+            int(stream.push(rows[i : i + 1], missed=5 if i else 0).path[0]) for i in range(0, len(rows), 6)
+        ]
+        first = told.index(2) * 6
+        assert 60 <= first <= 72, settings.kind
+        assert told[told.index(2) :] == [2] * (len(told) - told.index(2))
+
+
+def test_an_hmm_knows_of_a_missed_frame_what_it_knows_of_one_that_says_nothing(learned: Transitions) -> None:
+    seen = np.array([[0.7, 0.1, 0.1, 0.1], [0.1, 0.7, 0.1, 0.1]])
+    nothing = np.repeat(learned.prior[None], 3, axis=0)
+    missing, silent = (StreamSmoother(CLASSES, HMM, learned, fps=FPS) for _ in range(2))
+    said = silent.push(np.concatenate([seen[:1], nothing, seen[1:]])).probabilities[[0, -1]]
+    found = [missing.push(seen[:1]).probabilities, missing.push(seen[1:], missed=3).probabilities]
+    np.testing.assert_allclose(np.concatenate(found), said, rtol=1e-5)
+
+
 def test_a_path_makes_the_segments_also_where_it_is_not_the_likeliest_class(learned: Transitions) -> None:
     rows = np.full((60, 4), 0.02, np.float32)
     rows[:, 0] = 0.94

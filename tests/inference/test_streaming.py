@@ -110,3 +110,37 @@ def test_a_mode_that_the_network_does_not_have_is_refused(bundles: dict[str, Bun
 
     with pytest.raises(UsageError, match="no dense form"):
         Streamer(bundles["sononet3d-2"], Clips(), RunSettings(mode="dense"))
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((50, 64), np.uint16),
+        np.zeros((50, 64)),
+        np.zeros((0, 0), np.uint8),
+        np.zeros((50, 64, 4), np.uint8),
+        np.zeros((3, 50, 64), np.uint8),
+    ],
+)
+def test_what_is_no_frame_is_refused_and_changes_nothing(
+    image: np.ndarray, bundles: dict[str, Bundle]
+) -> None:
+    spoilt, whole = streamer(bundles["sononet3d-2-causal"]), streamer(bundles["sononet3d-2-causal"])
+    for count, good in enumerate(draw(4)):
+        if count == 2:
+            with pytest.raises(UsageError, match="A frame is uint8, height x width"):
+                spoilt.push(image)
+        answers = [one.push(good) for one in (spoilt, whole)]
+        assert answers[0] is not None
+        np.testing.assert_array_equal(*answers)
+
+
+def test_where_the_network_fails_a_new_feed_begins(bundles: dict[str, Bundle]) -> None:
+    broken, fresh = streamer(bundles["sononet3d-2-causal"]), streamer(bundles["sononet3d-2-causal"])
+    first, second = draw(2)
+    broken.push(first)
+    values, broken.card = broken.card, Card(classes=CARD.classes, size=(1, 1))
+    with pytest.raises(Exception, match=r"."):
+        broken.push(first)
+    broken.card = values
+    np.testing.assert_array_equal(broken.push(second), fresh.push(second))

@@ -69,10 +69,44 @@ def test_an_export_is_proven_on_recordings_and_on_an_archive(
     assert one.proof.accuracy == one.proof.accuracy_torch
 
 
+def test_int8_is_proven_on_validation_whatever_else_it_is_proven_on(
+    copy: Bundle, sweeps: Path, archive: Path
+) -> None:
+    wanted = ExportSettings(precision="int8")
+    exported, (one,) = export(copy, "openvino", wanted, calibrate=archive, verify=sweeps)
+    assert one.proof is not None
+    assert one.proof.frames == "of recordings and of the archive's part validation"
+    assert one.proof.accuracy is not None, "the archive's labels count"
+    assert exported.file("model-int8.xml")
+
+
+def test_an_archive_at_a_url_proves_as_one_in_a_folder_does(archive: Path, bundle: Bundle) -> None:
+    near, far = (of_place(place, bundle, FRAME) for place in (archive, archive.as_uri()))
+    np.testing.assert_array_equal(np.concatenate(far.runs), np.concatenate(near.runs))
+    assert of_training(archive.as_uri(), bundle, FRAME).told == "of the archive's part train"
+
+
 def test_a_folder_without_recordings_proves_nothing(copy: Bundle, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="neither an archive nor recordings"):
         export(copy, "onnx", ExportSettings(), verify=tmp_path / "empty")
+
+
+def test_the_command_takes_its_settings_from_a_recipe(
+    copy: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "device.toml").write_text('[export]\nvalues = "inside"\ncolor = true\n')
+    words = [
+        "export",
+        str(copy.folder),
+        "--to",
+        "onnx",
+        "--recipe",
+        str(tmp_path / "device.toml"),
+        "--no-color",
+    ]
+    assert app(words, result_action="return_value") == 0
+    assert "model-values.onnx, float32" in capsys.readouterr().out
 
 
 def test_the_command_tells_what_it_has_proven(copy: Bundle, capsys: pytest.CaptureFixture[str]) -> None:

@@ -56,6 +56,13 @@ def test_the_shares_of_a_split_are_added_up_when_file_and_flags_have_come_togeth
         layered(in_file, {"split": {"train": 0.5}})
 
 
+def test_the_thresholds_of_hysteresis_are_compared_when_file_and_flags_have_come_together() -> None:
+    low = {"smoothing": {"leave": 0.2}}
+    assert layered(low, {"smoothing": {"enter": 0.3}}).smoothing.enter == 0.3
+    with pytest.raises(UsageError, match="leave must not be above enter"):
+        layered({"smoothing": {"enter": 0.3}})
+
+
 def test_a_section_that_is_no_table_is_told() -> None:
     with pytest.raises(UsageError, match="region"):
         layered({"region": {"first_frames": 4}}, {"region": 3})

@@ -35,6 +35,22 @@ def test_a_stated_rate_gives_the_times():
     assert [frame.time_s for frame in source.frames()] == [0, 0.05, 0.1]
 
 
+def test_frames_with_a_rate_are_not_given_before_they_are_due():
+    raw = RawFormat(height=6, width=8, fps=50)
+    source = open_live("-", raw=raw, stdin=io.BytesIO(pixels(6, color=False).tobytes()))
+    began = time.monotonic()
+    late = [time.monotonic() - began - frame.time_s for frame in source.frames()]
+    assert len(late) == 6
+    assert min(late) >= 0
+
+
+def test_closing_ends_a_source_that_holds_a_frame_back():
+    raw = RawFormat(height=6, width=8, fps=0.001)
+    source = open_live("-", raw=raw, stdin=io.BytesIO(pixels(6, color=False).tobytes()))
+    threading.Timer(0.2, source.close).start()
+    assert len(list(source.frames())) == 1
+
+
 def test_without_a_rate_frames_are_timed_as_they_arrive():
     out, into = os.pipe()
     images = pixels(3, color=False)

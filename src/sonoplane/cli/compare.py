@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from sonoplane.cli.flags import Answering, Backend, Split, Timelines, settings_of
 from sonoplane.cli.words import Json, Recipe, print_json, print_line
@@ -12,7 +13,7 @@ __all__ = ["compare"]
 
 
 def compare(
-    archive: Path,
+    archive: str,
     /,
     *,
     bundle: list[Path],
@@ -21,7 +22,7 @@ def compare(
     task: str | None = None,
     mode: Literal["clip", "dense"] | None = None,
     backend: Backend = "auto",
-    rounds: int = 5,
+    rounds: Annotated[int, Parameter(validator=Number(gte=1))] = 5,
     timelines: Timelines = 100,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     recipe: Recipe = None,

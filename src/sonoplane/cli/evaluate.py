@@ -12,22 +12,21 @@ from sonoplane.metrics.background_settings import BackgroundSettings
 
 __all__ = ["evaluate"]
 
-_FRAMES = BackgroundSettings().frames
-
 
 def evaluate(
-    archive: Path,
+    archive: str,
     /,
     *,
     bundle: Path,
-    out: Path,
+    out: Path | None = None,
     split: Split = "test",
     task: str | None = None,
     mode: Literal["both", "clip", "dense"] = "both",
     backend: Backend = "auto",
     background: Literal["none", "share", "all"] = "all",
-    background_frames: Annotated[int, Parameter(validator=Number(gte=1))] = _FRAMES,
+    background_frames: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
     timelines: Timelines = 100,
+    calibrate: Annotated[bool, Parameter(negative="")] = False,
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     recipe: Recipe = None,
     as_json: Json = False,
@@ -54,16 +53,38 @@ def evaluate(
         Whether the network reads what lies around the ultrasound, found out on some frames: `share` tells how much
         of what it looks at lies there, `all` also answers them with other backgrounds.
     background_frames
-        How many frames of a recording are taken for that, at most.
+        How many frames of a recording are taken for that, at most; if not given, 4.
+    calibrate
+        First fit anew, on `--split validation`, how far the network's probabilities may be believed, run as it is told
+        to be here, and keep that in the bundle. An evaluation follows only where --out is given.
     overwrite
         Replace an earlier evaluation that is there.
     """
+    from sonoplane.errors import UsageError
     from sonoplane.models.bundle import Bundle
     from sonoplane.steps.evaluate import PAGE
     from sonoplane.steps.evaluate import evaluate as measure
 
+    if out is None and not calibrate:
+        raise UsageError("There is no place for the results.", advice="Name a folder with --out.")
     loaded = Bundle.load(bundle)
-    settings = settings_of(loaded, recipe, None if mode == "both" else mode, answering)
+    few = None if background_frames is None else BackgroundSettings(frames=background_frames)
+    settings = settings_of(loaded, recipe, None if mode == "both" else mode, answering, background=few)
+    calibrated = None
+    if calibrate:
+        from sonoplane.steps.calibrate import calibrate as calibrate_on
+
+        calibrated = calibrate_on(
+            archive, bundle=loaded, recipe=settings, part=split, task=task, backend=backend
+        )
+        loaded = calibrated.bundle
+        for line in () if as_json else calibrated.lines():
+            print_line(line)
+    told = {} if calibrated is None else {"calibration": calibrated.to_json()}
+    if out is None:
+        if as_json:
+            print_json(told)
+        return 1 if calibrated and calibrated.failures else 0
     evaluated = measure(
         archive,
         bundle=loaded,
@@ -74,12 +95,11 @@ def evaluate(
         backend=backend,
         modes="both" if mode == "both" else "one",
         background=background,
-        background_settings=BackgroundSettings(frames=background_frames),
         timelines=timelines,
         overwrite=overwrite,
     )
     if as_json:
-        print_json(evaluated.to_json())
+        print_json({**evaluated.to_json(), **told})
     else:
         for line in evaluated.lines():
             print_line(line)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from sonoplane.cli.words import Json, print_json, print_line
+from sonoplane.cli.words import Json, Recipe, given, print_json, print_line
 from sonoplane.inference.export_settings import ExportSettings
 
 __all__ = ["export"]
@@ -17,8 +17,9 @@ def export(
     /,
     *,
     to: Literal["onnx", "openvino"] = "openvino",
-    calibrate: Path | None = None,
-    verify: Path | None = None,
+    calibrate: str | None = None,
+    verify: str | None = None,
+    recipe: Recipe = None,
     as_json: Json = False,
     settings: Annotated[ExportSettings | None, Parameter(name="*")] = None,
 ) -> int:
@@ -31,17 +32,20 @@ def export(
     to
         What runs it.
     calibrate
-        The archive that int8 is fitted to, on its training recordings, and proven on, on those of validation.
+        The archive, a folder or a URL, that int8 is fitted to, on its training recordings, and proven on, on those of
+        validation.
     verify
-        An archive, a recording, or a folder of them, to prove it on; if not given, simulated frames.
+        An archive, a recording, or a folder of them, to prove it on; if not given, simulated frames. int8 is proven
+        on it besides.
     """
     from sonoplane.inference.ways import run_of
     from sonoplane.models.bundle import Bundle
     from sonoplane.steps.export import export as run
+    from sonoplane.steps.recipe import layered, read_recipe
 
     bundle = bundle.resolve()  # `.` has no name, and cannot be replaced
     loaded = Bundle.load(bundle)
-    settings = settings or ExportSettings()
+    settings = layered(read_recipe(recipe) if recipe else {}, given({"export": settings})).export
     exported, added = run(loaded, to, settings, calibrate=calibrate, verify=verify)
     folders = [member.folder.name for member in exported.members] or [""]
     members = [name for name in folders for _ in range(len(added) // len(folders))]

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
+from pydantic import BaseModel
 
 from sonoplane.cli.words import fields_of, given
 from sonoplane.frames.layouts_settings import LayoutSettings
@@ -35,7 +37,11 @@ Split = Annotated[
     ),
 ]
 Timelines = Annotated[
-    int, Parameter(help="How many recordings' timelines are drawn at most, the worst recordings first.")
+    int,
+    Parameter(
+        validator=Number(gte=0),
+        help="How many recordings' timelines are drawn at most, the worst recordings first.",
+    ),
 ]
 
 
@@ -61,14 +67,22 @@ Answering = Annotated[_Answering | None, Parameter(name="*")]
 
 
 def settings_of(
-    bundle: "Bundle", recipe: Path | None, mode: str | None, *flags: _Cleaning | _Answering | None
+    bundle: "Bundle",
+    recipe: Path | None,
+    mode: str | None,
+    *flags: _Cleaning | _Answering | None,
+    **sections: BaseModel | None,
 ) -> "Recipe":
-    """How a bundle's network is run: as the bundle says, then a file of settings, then the flags."""
+    """How a bundle's network is run: as the bundle says, then a file of settings, then the flags.
+
+    `sections` are flags of sections that only one command has.
+    """
     from sonoplane.steps.recipe import layered, read_recipe
 
     return layered(
         bundle.recipe,
         read_recipe(recipe) if recipe else {},
         *(given(fields_of(one)) for one in flags if one),
+        given(sections),
         {"run": {"mode": mode}} if mode else {},
     )

@@ -74,7 +74,8 @@ def stream(
     fps
         Frames a second of raw frames, or of a recording that does not say.
     pace
-        `fast` takes a recording, or raw frames, as fast as they can be answered, and drops none.
+        A recording, or raw frames with --fps, come at their `own` pace; `fast` takes them as fast as they can be
+        answered, and drops none.
     """
     from sonoplane.models.bundle import Bundle
     from sonoplane.steps.stream import open_feed
@@ -84,10 +85,16 @@ def stream(
         raise UsageError(f"A feed of {fps:g} frames a second has none.", advice="Give --fps above 0.")
     raw_format = _raw(source, raw, fps)
     loaded = Bundle.load(bundle)
-    settings = settings_of(loaded, recipe, mode, cleaning, answering)
+    settings = settings_of(loaded, recipe, mode, cleaning, answering, live=live, waiting=waiting)
     said = {name: value for name, value in (("pace", pace), ("fps", fps)) if value is not None}
-    following = (live or LiveSettings()).model_copy(update=said)
+    following = settings.live.model_copy(update=said)
     feed = open_feed(source, bundle=loaded, recipe=settings, backend=backend, live=following, raw=raw_format)
+    is_paced_here = feed.source.facts.kind in ("file", "raw")
+    if said and not is_paced_here:
+        feed.source.close()
+        raise UsageError(
+            "An address or a device has a pace of its own.", advice="Leave --pace and --fps out."
+        )
     if isinstance(sys.stdout, io.TextIOWrapper):  # a letter that cannot be shown ends nothing
         sys.stdout.reconfigure(errors="backslashreplace")
     show = _Json(loaded.card.classes) if as_json else _Screen() if sys.stdout.isatty() else _Lines()
@@ -100,8 +107,8 @@ def stream(
                 bundle=loaded,
                 backend=feed.backend,
                 recipe=settings,
-                settings=waiting,
-                drop=not (following.pace == "fast" and feed.source.facts.kind in ("file", "raw")),
+                settings=settings.waiting,
+                drop=not (following.pace == "fast" and is_paced_here),
                 record=record,
                 name=feed.name,
                 region_cache=region_cache,
@@ -158,6 +165,7 @@ class _Json:
             "latency_ms": round(answer.latency_ms, 3),
             "fps": round(answer.fps, 2),
             "dropped": answer.dropped,
+            "keyframe": answer.keyframe,
         }
         sys.stdout.write(json.dumps(told) + "\n")
         sys.stdout.flush()

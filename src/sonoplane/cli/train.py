@@ -21,7 +21,7 @@ __all__ = ["train"]
 
 
 def train(
-    archive: Path,
+    archive: str,
     /,
     *,
     task: str,

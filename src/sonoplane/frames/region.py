@@ -94,8 +94,8 @@ def _inside(
     agrees = _share_inside(check, recording, box, settings)
     if agrees < _LEAST_INSIDE_SHARE:
         warnings.append(
-            f"Only {agrees:.0%} of what moves lies in the scanner's region, {_told(box)}: look at it in the QC sheet,"
-            " correct the layout."
+            f"Only {agrees:.0%} of what moves lies in the scanner's region, {_told(box)}: look at it in the report or"
+            " QC sheet, correct the layout."
         )
     confidence = 1.0 if agrees >= _LEAST_INSIDE_SHARE else round(agrees, 3)
     if found.confidence < settings.least_confidence or found.mask.mean() < settings.least_share:
@@ -138,7 +138,8 @@ def _from_pixels(
     confidence = round(found.confidence, 3)
     if confidence < settings.sure_from:
         warnings.append(
-            f"The ultrasound region is unsure ({confidence:.2f}): look at it in the QC sheet, correct the layout."
+            f"The ultrasound region is unsure ({confidence:.2f}): look at it in the report or QC sheet, correct"
+            " the layout."
         )
     box = _bounding_box(found.mask)
     return Region(box=box, origin="pixels", mask=found.mask, confidence=confidence), writing

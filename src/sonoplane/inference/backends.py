@@ -40,6 +40,7 @@ __all__ = [
     "Inputs",
     "Logits",
     "open_backend",
+    "precision_of",
 ]
 
 BackendChoice: TypeAlias = Literal["auto", "openvino", "onnx", "torch"]
@@ -95,6 +96,13 @@ class EnsembleBackend:
         self.members = tuple(members)
         self.name: str = self.members[0].name
         self.precision: str = " and ".join(dict.fromkeys(member.precision for member in self.members))
+
+
+def precision_of(backend: Backend, n_frames: int) -> str:
+    """The arithmetic in which a run of so many frames was answered: ends of a run in pieces are never in int8."""
+    if isinstance(backend, EnsembleBackend):
+        return " and ".join(dict.fromkeys(precision_of(member, n_frames) for member in backend.members))
+    return backend.precision_of(n_frames) if isinstance(backend, DenseOpenVino) else backend.precision
 
 
 def open_backend(

@@ -170,11 +170,17 @@ def _export_one(
                 )
             proven.append(replace(one, proof=proof))
         files: dict[str, Path | bytes] = {name: Path(temporary) / name for name in what.files}
-        listed = {one.key: one for one in exports_of(bundle)} | {one.key: one for one in proven}
+        before = {one.key: one for one in exports_of(bundle)}
+        stale = {  # proofs of a model whose place is taken by one with pieces, or clips, of another length
+            key for key, one in before.items() if one.files == what.files and one.n_frames != what.n_frames
+        }
+        listed = {key: one for key, one in before.items() if key not in stale} | {
+            one.key: one for one in proven
+        }
         page = (bundle.folder / MODEL_CARD).read_text(encoding="utf-8")
         files[MODEL_CARD] = with_exports(page, listed.values()).encode()
         exports = {one.key: one.to_dict() for one in proven}
-        return add_files(bundle, files, exports=exports), proven
+        return add_files(bundle, files, exports=exports, gone=stale), proven
 
 
 def _problem(one: Exported, proof: Proof) -> str | None:

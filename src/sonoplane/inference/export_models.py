@@ -1,5 +1,6 @@
 """A bundle's network written as a file that other programs run: an ONNX graph, or OpenVINO IR."""
 
+import json
 import logging
 import warnings
 from collections.abc import Iterator
@@ -34,13 +35,15 @@ def write_model(
     """Write the network in that form; `calibration` are runs of prepared frames that int8 is fitted to.
 
     SonoNets and SmallNet are written from their weights; other networks by PyTorch's exporter. The IR is made from the
-    ONNX graph, which needs no converter that reports usage to anyone.
+    ONNX graph, which needs no converter that reports usage to anyone. Classes and card are in it too: metadata of ONNX,
+    runtime information of IR.
     """
     import onnx
 
     piece = piece_of(bundle, what)
     graph = piece.model if piece else _graph(bundle, what)
     if what.runtime == "onnx":
+        onnx.helper.set_model_props(graph, _told(bundle))
         onnx.save(graph, path)
         return
     model = new_core().read_model(graph.SerializeToString())
@@ -48,7 +51,19 @@ def write_model(
 
     if what.precision == "int8":
         model = _quantized(bundle, way, model, piece, calibration)
-    openvino.save_model(stateful(model, piece.memory if piece else ()), path, compress_to_fp16=False)
+    model = stateful(model, piece.memory if piece else ())
+    for name, value in _told(bundle).items():
+        model.set_rt_info(value, ["sonoplane", name])
+    openvino.save_model(model, path, compress_to_fp16=False)
+
+
+def _told(bundle: Bundle) -> dict[str, str]:
+    """What the file says of itself: which row of logits is which class, and how frames become its input."""
+    return {
+        "bundle": f"{bundle.name} {bundle.version}",
+        "classes": json.dumps(bundle.card.classes),
+        "card": bundle.card.to_toml(),
+    }
 
 
 def piece_of(bundle: Bundle, what: Exported) -> Piece | None:

@@ -25,7 +25,7 @@ from sonoplane.inference.torch_runtime import Torch
 from sonoplane.inference.ways import Way
 from sonoplane.models.bundle import Bundle
 
-__all__ = ["Evidence", "Prepared", "prove"]
+__all__ = ["Evidence", "Prepared", "prove", "together"]
 
 Prepared: TypeAlias = UInt8[np.ndarray, "time height width *color"]
 """A run of frames as the card's geometry leaves them: gray, or with a last axis of 3 colors."""
@@ -49,6 +49,17 @@ class Evidence:
     """Whether patients were recorded, not a phantom or noise."""
     targets: tuple[Int64[np.ndarray, "..."], ...] | None = field(default=None, repr=False)
     """The class number of each frame, -1 where it has no label; None: nobody knows."""
+
+
+def together(shown: Sequence[Evidence]) -> Evidence:
+    """All runs of several."""
+    each = [one.targets or tuple(np.full(len(run), -1) for run in one.runs) for one in shown]
+    return Evidence(
+        runs=tuple(run for one in shown for run in one.runs),
+        told=" and ".join(dict.fromkeys(one.told for one in shown)),
+        are_real=all(one.are_real for one in shown),
+        targets=tuple(row for rows in each for row in rows) if any(one.targets for one in shown) else None,
+    )
 
 
 def prove(

@@ -133,6 +133,11 @@ class KeyFrameChooser:
         if self._run_length >= self.settings.min_run:
             self._admit()
 
+    def best(self, plane: str) -> int | None:
+        """The number of the frame of a plane that is worth most so far; None while it has no candidate."""
+        held = self._candidates.get(plane)
+        return max(held, key=lambda candidate: candidate.worth).frame.index if held else None
+
     def _remember(self, sharp: float) -> None:
         if self._n_seen % self._remember_each == 0:
             insort(self._sharpness_so_far, sharp)

@@ -12,7 +12,17 @@ from sonoplane.inference.graph import Piece, clip_graph, frame_graph, piece_grap
 from sonoplane.inference.layers import Layer
 from sonoplane.inference.layers import lost as lost_by
 from sonoplane.inference.openvino_cache import compiled
-from sonoplane.inference.pieces import BETWEEN_ENDS, Answered, Engine, Inputs, PieceAnswer, Pieces, laid_out
+from sonoplane.inference.pieces import (
+    BETWEEN_ENDS,
+    Answered,
+    Engine,
+    Inputs,
+    PieceAnswer,
+    Pieces,
+    has_ends,
+    laid_out,
+    starts,
+)
 from sonoplane.inference.settings import RunSettings
 from sonoplane.inference.silent import new_core
 from sonoplane.inference.ways import Way
@@ -113,6 +123,16 @@ class DenseOpenVino:
     def dense(self) -> PieceAnswer:
         """Begin a run."""
         return PieceAnswer(Pieces(piece=self._pieces.ends, engine=self._pieces.engine))
+
+    def precision_of(self, n_frames: int) -> str:
+        """The arithmetic of a run of so many frames: pieces that may hold an end of it are never in int8."""
+        if self.precision != "int8":
+            return self.precision
+        forms = {
+            has_ends(self._pieces.ends, start, n_frames) for start in starts(self._pieces.ends, n_frames)
+        }
+        coarse = "bf16" if has_bf16() else "float32"
+        return " and ".join(coarse if ends else "int8" for ends in sorted(forms))
 
 
 def from_layers(

@@ -9,7 +9,7 @@ from jaxtyping import Float32, UInt8
 
 from sonoplane.inference.graph import Piece
 
-__all__ = ["BETWEEN_ENDS", "Engine", "PieceAnswer", "Pieces", "laid_out"]
+__all__ = ["BETWEEN_ENDS", "Engine", "PieceAnswer", "Pieces", "has_ends", "laid_out", "starts"]
 
 Inputs: TypeAlias = (
     Float32[np.ndarray, "batch channel height width"] | UInt8[np.ndarray, "batch height width *color"]
@@ -38,6 +38,16 @@ class Pieces:
     piece: Piece
     engine: Callable[[], Engine] = field(repr=False)
     """Makes what runs one run."""
+
+
+def has_ends(piece: Piece, start: int, length: int) -> bool:
+    """Whether a piece that starts at this frame may hold an end of a run of this length, or what comes of one."""
+    return start < piece.before or (start + piece.n_frames > length and piece.delay > 0)
+
+
+def starts(piece: Piece, length: int) -> range:
+    """Where the pieces of a run begin: until every frame has had its answer."""
+    return range(0, length - piece.lost + piece.delay, piece.n_frames)
 
 
 def laid_out(frames: np.ndarray) -> np.ndarray:
@@ -93,9 +103,7 @@ class PieceAnswer:
     def _answer(self, frames: Inputs, length: int) -> Answered:
         """The rows of one piece that belong to the run."""
         piece = self._piece
-        at_start = self._start < piece.before
-        at_end = self._start + piece.n_frames > length and piece.delay > 0
-        ends = (self._start, length) if at_start or at_end else None
+        ends = (self._start, length) if has_ends(piece, self._start, length) else None
         logits = self._engine(frames, ends=ends)
         first = self._start - piece.delay
         self._start += piece.n_frames

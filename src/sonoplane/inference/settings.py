@@ -29,6 +29,8 @@ class RunSettings(BaseModel):
     It changes speed and memory, and no answer but in int8, where another length is another model."""
     threads: int = Field(default=0, ge=0)
     """Processor threads for the network; 0 leaves it to the backend."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where PyTorch computes, with `--backend torch`; `auto`: on a GPU, where there is one."""
     precision: Literal["auto", "float32", "bf16", "int8"] = "auto"
     """Arithmetic of the network, on OpenVINO; the findings name it. `auto`: the fastest that `sonoplane export` has
     proven for this bundle and this mode on 100 real frames or more, else float32. bf16 is for processors that have it;

@@ -121,17 +121,25 @@ class StreamSmoother:
         self._hysteresis = Hysteresis(enter=settings.enter, leave=settings.leave)
         self._lasting = Lasting(_shortest(settings, rate))
 
-    def push(self, probabilities: Float[np.ndarray, "time classes"]) -> Smoothed:
-        """Take the next frames' probabilities (one or more, or none) and answer as many."""
+    def push(self, probabilities: Float[np.ndarray, "time classes"], *, missed: int = 0) -> Smoothed:
+        """Take the next frames' probabilities (one or more, or none) and answer as many.
+
+        `missed` is how many frames of the feed nobody answered before the first of these: time has gone on meanwhile.
+        """
         means = probabilities
         if self._filter is not None and self._transitions is not None:
-            means = self._filter.push(evidence(probabilities, self._transitions.prior, weight=self._weight))
+            weights = np.full((len(probabilities), 1), self._weight)
+            weights[:1] = min(
+                1.0, (1 + missed) * self._weight
+            )  # further away, it repeats less of the frame before
+            says = evidence(probabilities, self._transitions.prior, weight=weights)
+            means = self._filter.push(says, missed=missed)
         elif self.kind != "none":
-            means = self._average.push(probabilities)
+            means = self._average.push(probabilities, missed=missed)
         said = _float32(means)
         path = said.argmax(axis=1)
         if self.kind == "hysteresis":
-            path = self._lasting.push(self._hysteresis.push(said))
+            path = self._lasting.push(self._hysteresis.push(said), missed=missed)
         return Smoothed(probabilities=said, path=path)
 
     def reset(self) -> None:

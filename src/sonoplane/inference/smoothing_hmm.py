@@ -18,7 +18,7 @@ def evidence(
     probabilities: Float[np.ndarray, "time classes"],
     prior: Float64[np.ndarray, "classes"],
     *,
-    weight: float = 1.0,
+    weight: float | Float64[np.ndarray, "time 1"] = 1.0,
 ) -> Float64[np.ndarray, "time classes"]:
     """How much each frame speaks for each class, as a share of what it says for the class it speaks for most.
 
@@ -40,11 +40,20 @@ class Filter:
         self._matrix = matrix
         self._start = start
         self._ahead = start
+        self._has_begun = False
 
-    def push(self, evidence: Float64[np.ndarray, "time classes"]) -> Float64[np.ndarray, "time classes"]:
-        """How likely each class is at each of the next frames, in view of all frames so far."""
+    def push(
+        self, evidence: Float64[np.ndarray, "time classes"], *, missed: int = 0
+    ) -> Float64[np.ndarray, "time classes"]:
+        """How likely each class is at each of the next frames, in view of all frames so far.
+
+        `missed` frames came before the first of these that nobody has any evidence of.
+        """
         beliefs = np.empty_like(evidence)
         ahead, matrix = self._ahead, self._matrix
+        if missed and self._has_begun:
+            ahead = ahead @ np.linalg.matrix_power(matrix, missed)
+        self._has_begun = self._has_begun or len(evidence) > 0
         for time, says in enumerate(evidence):
             belief = ahead * says
             belief /= belief.sum()
@@ -56,6 +65,7 @@ class Filter:
     def reset(self) -> None:
         """Forget all frames."""
         self._ahead = self._start
+        self._has_begun = False
 
 
 def forward_backward(

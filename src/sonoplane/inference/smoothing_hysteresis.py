@@ -53,9 +53,11 @@ class Lasting:
         self._told = self._next = -1
         self._length = 0
 
-    def push(self, numbers: Int64[np.ndarray, "time"]) -> Int64[np.ndarray, "time"]:
-        """What is told at the next frames."""
+    def push(self, numbers: Int64[np.ndarray, "time"], *, missed: int = 0) -> Int64[np.ndarray, "time"]:
+        """What is told at the next frames; `missed` frames before them were as the one before."""
         told = np.empty_like(numbers)
+        if len(numbers):
+            self._length += missed
         for time, number in enumerate(numbers.tolist()):
             self._length = self._length + 1 if number == self._next else 1
             self._next = number

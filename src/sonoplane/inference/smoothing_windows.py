@@ -25,19 +25,25 @@ class PastAverage:
     def __init__(self, length: int) -> None:
         self._length = length
         self._held: Float64[np.ndarray, "held classes"] | None = None
+        self._latest: Float64[np.ndarray, "1 classes"] | None = None
 
-    def push(self, probabilities: Float[np.ndarray, "time classes"]) -> Float64[np.ndarray, "time classes"]:
-        """The means at the next frames."""
+    def push(
+        self, probabilities: Float[np.ndarray, "time classes"], *, missed: int = 0
+    ) -> Float64[np.ndarray, "time classes"]:
+        """The means at the next frames; in place of those `missed` before them stands the frame before."""
         held = probabilities[:0].astype(np.float64) if self._held is None else self._held
+        if missed and self._latest is not None:
+            held = np.concatenate([held, np.repeat(self._latest, min(missed, self._length), axis=0)])
         rows = np.concatenate([held, probabilities])
         stops = np.arange(len(held), len(rows)) + 1
         means = _means(rows, np.maximum(stops - self._length, 0), stops)
         self._held = rows[max(0, len(rows) - self._length + 1) :]
+        self._latest = rows[-1:] if len(rows) else self._latest
         return means
 
     def reset(self) -> None:
         """Forget all frames."""
-        self._held = None
+        self._held = self._latest = None
 
 
 def _means(rows: Float[np.ndarray, "rows classes"], starts: np.ndarray, stops: np.ndarray) -> np.ndarray:

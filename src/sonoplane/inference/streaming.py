@@ -6,6 +6,7 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import Float32
 
+from sonoplane.errors import UsageError
 from sonoplane.inference.backends import Answered, Backend
 from sonoplane.inference.passes import begin
 from sonoplane.inference.predictor import Seen
@@ -15,7 +16,7 @@ from sonoplane.inference.ways import Way, run_of, way_of
 from sonoplane.metrics.calibration_record import Calibration
 from sonoplane.models.bundle import Bundle
 from sonoplane.models.reach import frames_ahead, frames_seen
-from sonoplane.records import Box, Frame, Image
+from sonoplane.records import Box, Frame
 
 __all__ = ["Probabilities", "Streamer", "live_run"]
 
@@ -76,24 +77,39 @@ class Streamer:
             return self.way.span
         return (max(frames_seen(spec) for spec in self._specs) - 1) * self.way.step + 1
 
-    def push(self, image: Image) -> Probabilities | None:
-        """Take the next frame; the probabilities of the one that came `delay` frames before it.
+    def push(self, image: np.ndarray) -> Probabilities | None:
+        """Take the next frame, an `Image`; the probabilities of the one that came `delay` frames before it.
 
         Those are of this very frame where the network does not look ahead. None while that frame has no answer: before
         the first, and a few frames longer where a network repeats its first answer at the start. `see` gives all.
+
+        Raises:
+            UsageError: the image is none of 8 bits, gray or RGB; it changes nothing.
         """
+        _check(image)
         seen = self.see(Frame(index=self._n_taken, time_s=None, image=image))
         return self.probabilities(seen[-1]) if seen and len(self._waiting) == self.delay else None
 
     def see(self, frame: Frame) -> tuple[Seen, ...]:
         """Take the next frame; the frames that can be answered by now, in order, with their logits.
 
-        That is this frame itself where the network does not look ahead.
+        That is this frame itself where the network does not look ahead. A frame that is refused changes nothing. Where
+        the network fails, all frames are forgotten, as by `reset`.
+
+        Raises:
+            UsageError: the image is none of 8 bits, gray or RGB.
         """
+        _check(frame.image)
         prepared = self.card.geometry(frame.image, self.box)
+        inputs = self.card.values(prepared[None])
+        try:
+            logits = self._pass.go_on(inputs)
+        except BaseException:
+            self.reset()
+            raise
         self._waiting.append((frame, prepared))
         self._n_taken += 1
-        return self._told(self._pass.go_on(self.card.values(prepared[None])))
+        return self._told(logits)
 
     def finish(self) -> tuple[Seen, ...]:
         """The feed has ended: the frames that waited for others after them, and a new beginning."""
@@ -118,3 +134,14 @@ class Streamer:
             frame, prepared = self._waiting.popleft()
             told.append(Seen(frame=frame, prepared=prepared, logits=row))
         return tuple(told)
+
+
+def _check(image: np.ndarray) -> None:
+    """Raise a UsageError where an image cannot be read as a frame."""
+    shape = image.shape
+    if image.dtype != np.uint8 or 0 in shape or not (len(shape) == 2 or (len(shape) == 3 and shape[2] == 3)):
+        raise UsageError(
+            f"A frame is uint8, height x width or height x width x 3 (RGB); this one is {image.dtype}, "
+            f"{' x '.join(map(str, shape))}.",
+            advice="Bring its values to 0 to 255, and channels behind rows and columns.",
+        )

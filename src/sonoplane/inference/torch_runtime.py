@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sonoplane.errors import MissingExtra
+from sonoplane.errors import MissingExtra, UsageError
 from sonoplane.inference.pieces import Answered, Inputs
 from sonoplane.inference.settings import RunSettings
 from sonoplane.inference.ways import Way, refuse_short
@@ -16,9 +16,13 @@ __all__ = ["Torch"]
 
 
 class Torch:
-    """A bundle's network as it was trained: frames, clips, and runs in pieces of any length."""
+    """A bundle's network as it was trained: frames, clips, and runs in pieces of any length.
 
-    name = "torch"
+    Raises:
+        MissingExtra: PyTorch is not installed.
+        UsageError: there is no such device; clips are too short for the network.
+    """
+
     precision = "float32"
 
     def __init__(self, bundle: Bundle, settings: RunSettings, way: Way) -> None:
@@ -35,7 +39,8 @@ class Torch:
         refuse_short(bundle.spec.name, way, network.min_frames)
         self.min_frames: int = network.min_frames
         self._torch = torch
-        self._device = torch.device(_device(torch))
+        self._device = torch.device(_device(torch, settings.device))
+        self.name = "torch" if self._device.type == "cpu" else f"torch on {self._device.type}"
         self._layout = torch.channels_last_3d if network.takes_clips else torch.channels_last
         self._network = network.to(self._device).to(memory_format=self._layout)
 
@@ -64,7 +69,13 @@ class Torch:
         return np.asarray(logits.float().cpu().numpy())
 
 
-def _device(torch: Any) -> str:
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+def _device(torch: Any, wished: str) -> str:
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if wished == "auto":
+        return next(name for name, is_there in there.items() if is_there)
+    if not there[wished]:
+        raise UsageError(
+            f"PyTorch finds no {wished} device on this machine.",
+            advice=f"Say `--run.device {next(name for name, is_there in there.items() if is_there)}`.",
+        )
+    return wished

@@ -4,7 +4,7 @@ import hashlib
 import json
 import secrets
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -192,17 +192,22 @@ def save_bundle(
 
 
 def add_files(
-    bundle: Bundle, files: Mapping[str, Path | bytes], *, exports: Mapping[str, Any] | None = None
+    bundle: Bundle,
+    files: Mapping[str, Path | bytes],
+    *,
+    exports: Mapping[str, Any] | None = None,
+    gone: Collection[str] = (),
 ) -> Bundle:
     """Put more files into a bundle (an exported network, a calibration), the index last.
 
     Weights and card stay as they are; another network is another bundle. `exports` describes what was added
-    and is merged by its keys. Stopped halfway, an added file is not listed yet and a replaced one is refused
-    by its hash.
+    and is merged by its keys; those in `gone` are listed no more. Stopped halfway, an added file is not listed
+    yet and a replaced one is refused by its hash.
     """
     table = parse_index(read_index(bundle.folder))
     _check_names(files, {WEIGHTS, CARD, INDEX, *table.get("members", {})})
-    table["exports"] |= plain(exports or {})
+    kept = {key: told for key, told in table["exports"].items() if key not in gone}
+    table["exports"] = kept | plain(exports or {})
     tag = secrets.token_hex(4)
     fresh = {name: bundle.folder / f".{name}.{tag}" for name in (*files, INDEX)}
     try:

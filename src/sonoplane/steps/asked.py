@@ -71,7 +71,12 @@ class Asked:
 
 
 def ask(
-    archive: Path, bundles: Sequence[Bundle], *, part: Part, task: str | None, background_is_a_view: bool
+    archive: Path | str,
+    bundles: Sequence[Bundle],
+    *,
+    part: Part,
+    task: str | None,
+    background_is_a_view: bool,
 ) -> Asked:
     """The recordings of the part that have a label of a class which the first network knows.
 

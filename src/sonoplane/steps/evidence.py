@@ -12,16 +12,16 @@ from sonoplane.clips.labels import frame_labels
 from sonoplane.errors import SonoplaneError, UsageError
 from sonoplane.frames.archive import Archive, open_archive
 from sonoplane.frames.archive_layout import ARCHIVE
-from sonoplane.frames.cleaning import clean
 from sonoplane.frames.entries import Entry
 from sonoplane.inference.export_proof import Evidence, Prepared
 from sonoplane.inference.exports import Exported
 from sonoplane.inference.ways import run_of
 from sonoplane.models.bundle import Bundle
-from sonoplane.models.card import Card
 from sonoplane.models.reach import frames_seen
 from sonoplane.records import Recording
 from sonoplane.steps.archived import check_input_fits
+from sonoplane.steps.cleaned import cleaned
+from sonoplane.steps.recipe import layered
 from sonoplane.steps.trained_on import task_of
 from sonoplane.video.discovery import find_recordings
 from sonoplane.video.opening import open_recording
@@ -43,19 +43,19 @@ class _Amount:
     simulated: int
 
 
-def of_place(place: Path, bundle: Bundle, what: Exported) -> Evidence:
+def of_place(place: Path | str, bundle: Bundle, what: Exported) -> Evidence:
     """Of an archive's validation recordings, or of recordings as `predict` takes them.
 
     Raises:
         UsageError: there is neither.
     """
-    if (place / ARCHIVE).is_file():
+    if "://" in str(place) or (Path(place) / ARCHIVE).is_file():
         return _shown_by(place, bundle, what)
     amount = _amount(bundle, what)
-    found = find_recordings([place])
+    found = find_recordings([Path(place)])
     if not found:
         raise UsageError(
-            f"'{place.name}' holds neither an archive nor recordings.",
+            f"'{Path(place).resolve().name}' holds neither an archive nor recordings.",
             advice="Give --verify an archive, a recording, or a folder of them.",
         )
     runs: list[Prepared] = []
@@ -63,7 +63,7 @@ def of_place(place: Path, bundle: Bundle, what: Exported) -> Evidence:
     for item in found[: amount.real]:
         try:
             recording = open_recording(item.path, frames=item.frames, recording_id=item.id)
-            runs += _of_recording(recording, bundle.card, amount.length, amount.real // len(found) or 1)
+            runs += _of_recording(recording, bundle, amount.length, amount.real // len(found) or 1)
         except SonoplaneError as error:
             problem = problem or error
     if not runs:
@@ -72,7 +72,7 @@ def of_place(place: Path, bundle: Bundle, what: Exported) -> Evidence:
     return Evidence(runs=tuple(runs[: amount.real]), told="of recordings", are_real=True)
 
 
-def of_training(place: Path, bundle: Bundle, what: Exported) -> Evidence:
+def of_training(place: Path | str, bundle: Bundle, what: Exported) -> Evidence:
     """Runs spread over an archive's training recordings, for int8 to be fitted to.
 
     Raises:
@@ -82,13 +82,13 @@ def of_training(place: Path, bundle: Bundle, what: Exported) -> Evidence:
     entries = [entry for entry in store.entries if entry.split == "train" and entry.n_frames]
     if not entries:
         raise UsageError(
-            f"'{place.name}' has no training recordings; prepare it with a split.",
+            f"'{store.place.name}' has no training recordings; prepare it with a split.",
             advice="Make another with `sonoplane prepare --train 0.7 --validation 0.15`.",
         )
     return _of_entries(store, entries, bundle, what, told="of the archive's part train")
 
 
-def _shown_by(place: Path, bundle: Bundle, what: Exported) -> Evidence:
+def _shown_by(place: Path | str, bundle: Bundle, what: Exported) -> Evidence:
     """Of an archive's validation recordings; without any, of all but its test ones, nor those int8 was fitted to."""
     store = open_archive(place)
     filled = [entry for entry in store.entries if entry.n_frames]
@@ -98,7 +98,7 @@ def _shown_by(place: Path, bundle: Bundle, what: Exported) -> Evidence:
     entries = [entry for entry in filled if entry.split not in spared]
     if not entries:
         raise UsageError(
-            f"'{place.name}' has no validation recordings to prove the model on.",
+            f"'{store.place.name}' has no validation recordings to prove the model on.",
             advice="Prepare it with a split that has some, or give other recordings: `--verify`.",
         )
     return _of_entries(store, entries, bundle, what, told="of the archive")
@@ -127,7 +127,7 @@ def of_phantom(bundle: Bundle, what: Exported) -> Evidence:
     runs = [
         run
         for exam in islice(exams, amount.simulated)
-        for run in _of_recording(exam.recording, bundle.card, amount.length, 1)
+        for run in _of_recording(exam.recording, bundle, amount.length, 1)
     ]
     return Evidence(runs=tuple(runs), told="of the phantom")
 
@@ -145,11 +145,11 @@ def _amount(bundle: Bundle, what: Exported) -> _Amount:
     return _Amount(length=64, real=8, simulated=1)
 
 
-def _of_recording(recording: Recording, card: Card, length: int, n_runs: int) -> list[Prepared]:
+def _of_recording(recording: Recording, bundle: Bundle, length: int, n_runs: int) -> list[Prepared]:
     """Runs of consecutive frames, cleaned and prepared as `predict` does it."""
-    frames = clean(recording, card_box=card.fixed_box(height=recording.height, width=recording.width))
+    frames = cleaned(recording, bundle.card, layered(bundle.recipe))
     read = islice(frames.read(), length * n_runs)
-    prepared = [card.geometry(frame.image, frames.region.box) for frame in read]
+    prepared = [bundle.card.geometry(frame.image, frames.region.box) for frame in read]
     if not prepared:
         return []
     run = np.stack(prepared)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sonoplane.inference.export import export as add_model
-from sonoplane.inference.export_proof import Evidence
+from sonoplane.inference.export_proof import Evidence, together
 from sonoplane.inference.export_settings import ExportSettings
 from sonoplane.inference.exports import Exported, Runtime
 from sonoplane.models.bundle import Bundle
@@ -18,13 +18,14 @@ def export(
     to: Runtime,
     settings: ExportSettings,
     *,
-    calibrate: Path | None = None,
-    verify: Path | None = None,
+    calibrate: Path | str | None = None,
+    verify: Path | str | None = None,
 ) -> tuple[Bundle, tuple[Exported, ...]]:
     """Add the model to its bundle; gives what was added, of every member of an ensemble, with its proof.
 
-    It is proven on frames of `verify` (an archive, or recordings), else of the archive that int8 is fitted to, else on
-    simulated ones. int8 is fitted to the training recordings of its archive, and proven on those of validation.
+    It is proven on frames of `verify` (an archive, or recordings), else of the archive `calibrate`, else on simulated
+    ones. int8 is fitted to the training recordings of its archive, and proven on those of validation, whatever else it
+    is proven on. Archives are folders or URLs.
 
     Raises:
         MissingExtra, UsageError, BundleError: as `inference.export.export`.
@@ -32,8 +33,9 @@ def export(
     """
 
     def shown(member: Bundle, what: Exported) -> Evidence:
-        place = verify or calibrate
-        return of_place(place, member, what) if place else of_phantom(member, what)
+        wanted = [verify, calibrate if what.precision == "int8" or not verify else None]
+        shown = [of_place(place, member, what) for place in wanted if place]
+        return together(shown) if shown else of_phantom(member, what)
 
     def fitted(member: Bundle, what: Exported) -> Evidence:
         assert calibrate is not None

@@ -45,7 +45,7 @@ together do was not measured: that takes patients whom none of them saw, such as
 
 
 def train_folds(
-    archive: Path,
+    archive: Path | str,
     *,
     task: str,
     out: Path,

@@ -15,6 +15,7 @@ from sonoplane.clips.labels import UNLABELLED
 from sonoplane.frames.archive import Archive
 from sonoplane.frames.layout_toml import layout_values
 from sonoplane.inference.smoothing_transitions import TRANSITIONS
+from sonoplane.inference.ways import Mode
 from sonoplane.metrics.intervals import accuracy_over_patients
 from sonoplane.models.bundle import Bundle, save_bundle
 from sonoplane.models.network import PlaneNetwork
@@ -42,6 +43,10 @@ __all__ = ["Learner", "fingerprint", "learn", "learner_of", "samples_of", "what_
 
 #: Settings of training that change how fast it is, not what comes out.
 _PACE = {"cache_gb", "workers"}
+#: Sections of a recipe that say nothing of the network.
+_NOT_OF_A_NETWORK = {"live", "waiting", "export", "attribution", "activation", "background"}
+#: How the samples of validation are answered, where that is not frame by frame.
+_ANSWERED: Mapping[Form, Mode] = {"clips": "clip", "dense": "dense"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -134,6 +139,7 @@ def learn(
         left_out=None if recipe.findings.background_is_a_view else card.background,
         settings=recipe.calibration,
         unit="clips" if form == "clips" else "frames",
+        mode=_ANSWERED.get(form, "frame"),
     )
     say(str(calibrated))
     files = [
@@ -231,8 +237,11 @@ def what_is_learned(
 
 
 def _recipe_kept(recipe: Recipe, store: Archive) -> dict[str, Any]:
-    """The recipe as the bundle keeps it: with what the archive was prepared with, and no path."""
-    kept = recipe.model_dump(exclude_none=True)
+    """The recipe as the bundle keeps it: with what the archive was prepared with, and no path.
+
+    How feeds are followed, models exported and networks explained is left to those who do it.
+    """
+    kept = recipe.model_dump(exclude_none=True, exclude=_NOT_OF_A_NETWORK)
     if recipe.network.start:
         kept["network"]["start"] = Path(recipe.network.start).name
     return {

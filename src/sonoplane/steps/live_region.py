@@ -6,10 +6,9 @@ from itertools import count
 from pathlib import Path
 
 from sonoplane.errors import DamagedRecording, RecordingError
-from sonoplane.frames.cleaning import clean
-from sonoplane.frames.layout_toml import layout_from
 from sonoplane.models.bundle import Bundle
 from sonoplane.records import Frame, Recording, Region
+from sonoplane.steps.cleaned import cleaned, crop_notes
 from sonoplane.steps.live_line import LiveLine
 from sonoplane.steps.live_region_cache import RegionCache
 from sonoplane.steps.progress import say
@@ -57,22 +56,11 @@ def find_live_region(
     kept = RegionCache(cache, facts, bundle=bundle, recipe=recipe) if cache else None
     if kept and (region := kept.read()):
         return LiveRegion(region=region, warnings=("Its ultrasound region was found in an earlier run.",))
-    card_box = bundle.card.fixed_box(height=facts.height, width=facts.width)
-    no_crop = (
-        f"The network's own crop is not for frames of {facts.height} x {facts.width}; "
-        "the ultrasound region that was found took its place."
-    )
     n_passed, notes = 0, tuple[str, ...]()
     while True:
         first = _First(line)
         try:
-            frames = clean(
-                _recording(facts, first),
-                card_box=card_box,
-                settings=recipe.region,
-                layouts=[layout_from(values) for values in recipe.layout],
-                layout_settings=recipe.layouts,
-            )
+            frames = cleaned(_recording(facts, first), bundle.card, recipe)
             break
         except RecordingError:
             if facts.kind == "file" and first.held:
@@ -85,10 +73,9 @@ def find_live_region(
             say("No ultrasound is seen yet; the next frames are searched.")
     if kept:
         kept.write(frames.region)
-    said = (no_crop,) if bundle.card.crop and card_box is None else ()
     return LiveRegion(
         region=frames.region,
-        warnings=(*frames.warnings, *said),
+        warnings=(*frames.warnings, *crop_notes(bundle.card, height=facts.height, width=facts.width)),
         held=tuple(first.held),
         n_passed=n_passed,
         notes=notes,

@@ -57,6 +57,8 @@ class LiveAnswer:
     """Frames before this one that were not answered: given up for newer ones, or without ultrasound yet."""
     changed: bool
     """Whether the frame before showed another plane."""
+    keyframe: int | None
+    """Of the frames of this plane before this one, the number of the one that is worth most to be seen, if any is."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,6 +97,8 @@ class Session:
         self._n_notes = 0
         self._n_taken = self._n_answered = self._n_dropped = 0
         self._first_arrived_s: float | None = None
+        self._latest: int | None = None
+        """The number, in the source, of the frame that was answered last."""
         self._waiting: deque[tuple[Arrived, bool]] = deque()
         """Frames in the network, and whether answers had caught up with the feed when they were taken."""
         self._timeline: LiveTimeline | None = None
@@ -184,7 +188,9 @@ class Session:
     def _answer(self, seen: Seen, on_answer: Callable[[LiveAnswer], None]) -> None:
         """Smooth and tell what a frame shows; then see what to keep of it."""
         arrived, fresh = self._waiting.popleft()
-        smoothed = self._smoother.push(self._streamer.probabilities(seen)[None])
+        missed = 0 if self._latest is None else arrived.frame.index - self._latest - 1
+        self._latest = arrived.frame.index
+        smoothed = self._smoother.push(self._streamer.probabilities(seen)[None], missed=missed)
         probabilities, number = smoothed.probabilities[0], int(smoothed.path[0])
         plane, probability = self._bundle.card.classes[number], float(probabilities[number])
         latency_ms = 1000 * (time.monotonic() - arrived.arrived_s)
@@ -202,6 +208,7 @@ class Session:
             fps=self._rate.tell(),
             dropped=self._n_dropped,
             changed=self._segments.add(plane, probability),
+            keyframe=self._chooser.best(plane),
         )
         try:
             on_answer(answer)

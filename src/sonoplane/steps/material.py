@@ -53,7 +53,7 @@ class Material:
         return {entry.id: entry.study for entry in self.store.entries if entry.study}
 
 
-def read_material(archive: Path, task: str, recipe: Recipe) -> Material:
+def read_material(archive: Path | str, task: str, recipe: Recipe) -> Material:
     """Read the labels of a task, and see that no patient and no near-duplicate is in two parts.
 
     Raises:

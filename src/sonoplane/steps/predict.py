@@ -9,8 +9,6 @@ from tempfile import TemporaryDirectory
 from typing import Protocol, runtime_checkable
 
 from sonoplane.errors import UsageError
-from sonoplane.frames.cleaning import clean
-from sonoplane.frames.layout_toml import layout_from
 from sonoplane.inference.backends import Backend, BackendChoice, open_backend
 from sonoplane.inference.settings import RunSettings
 from sonoplane.inference.smoothing import kind_of
@@ -26,6 +24,7 @@ from sonoplane.report.folder import (
     recording_folder,
     write_index,
 )
+from sonoplane.steps.cleaned import cleaned, crop_notes
 from sonoplane.steps.failures import failure_of
 from sonoplane.steps.locating import Locator, locator_of
 from sonoplane.steps.progress import progress, say
@@ -59,18 +58,8 @@ def predict(
             bundle without transitions.
         RecordingError: the recording cannot be read.
     """
-    card_box = bundle.card.fixed_box(height=recording.height, width=recording.width)
-    frames = clean(
-        recording,
-        card_box=card_box,
-        settings=recipe.region,
-        layouts=[layout_from(values) for values in recipe.layout],
-        layout_settings=recipe.layouts,
-    )
-    no_crop = (
-        f"The network's own crop is not for frames of {recording.height} x {recording.width}; "
-        "the ultrasound region that was found took its place."
-    )
+    frames = cleaned(recording, bundle.card, recipe)
+    no_crop = crop_notes(bundle.card, height=recording.height, width=recording.width)
     shown = Shown(
         recording=recording.id,
         fps=recording.fps,
@@ -87,7 +76,7 @@ def predict(
         backend=backend,
         recipe=recipe,
         locator=locator,
-        warned=lambda: (*frames.warnings, *([no_crop] if bundle.card.crop and card_box is None else [])),
+        warned=lambda: (*frames.warnings, *no_crop),
         on_frame=lambda done: on_frame(done, recording.n_frames or recording.n_claimed),
     )
     return watched.findings, watched.timeline

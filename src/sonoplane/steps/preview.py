@@ -63,7 +63,7 @@ class Preview:
         return {name: getattr(self, name) for name in self.__slots__} | {"notes": list(self.notes)}
 
 
-def preview(archive: Path, *, task: str, recipe: Recipe, out: Path) -> Preview:
+def preview(archive: Path | str, *, task: str, recipe: Recipe, out: Path) -> Preview:
     """Write a PNG of some training clips, as they are and varied, and tell what training would be; nothing is trained.
 
     All that `train` would refuse at its start is refused here, too, but for where its bundle goes.

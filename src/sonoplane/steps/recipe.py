@@ -17,11 +17,16 @@ from sonoplane.frames.layouts_settings import LayoutSettings
 from sonoplane.frames.region_settings import RegionSettings
 from sonoplane.frames.store_settings import StoreSettings
 from sonoplane.frames.subsample_settings import SubsampleSettings
+from sonoplane.inference.activation_settings import ActivationSettings
+from sonoplane.inference.attribution_settings import AttributionSettings
+from sonoplane.inference.export_settings import ExportSettings
 from sonoplane.inference.localization_settings import LocalizationSettings
 from sonoplane.inference.settings import FindingsSettings, KeyFrameSettings, RunSettings
 from sonoplane.inference.smoothing_settings import SmoothingSettings
+from sonoplane.metrics.background_settings import BackgroundSettings
 from sonoplane.metrics.calibration_settings import CalibrationSettings
 from sonoplane.steps.recipes import shipped, shipped_recipe
+from sonoplane.steps.stream_settings import StreamSettings
 from sonoplane.training.settings import (
     AugmentationSettings,
     InputSettings,
@@ -29,6 +34,7 @@ from sonoplane.training.settings import (
     TrainingSettings,
 )
 from sonoplane.training.tracking_settings import TrackingSettings
+from sonoplane.video.live_settings import LiveSettings
 
 __all__ = ["Recipe", "layered", "read_recipe"]
 
@@ -78,12 +84,26 @@ class Recipe(BaseModel):
     """Which frames a physician is shown."""
     localization: LocalizationSettings = Field(default_factory=LocalizationSettings)
     """Where key frames show their planes."""
+    live: LiveSettings = Field(default_factory=LiveSettings)
+    """How a live feed is reached, and followed."""
+    waiting: StreamSettings = Field(default_factory=StreamSettings)
+    """How far answers may fall behind a live feed."""
+    export: ExportSettings = Field(default_factory=ExportSettings)
+    """Which model for other programs is made of a network."""
+    attribution: AttributionSettings = Field(default_factory=AttributionSettings)
+    """How finely an explanation looks for each pixel's share."""
+    activation: ActivationSettings = Field(default_factory=ActivationSettings)
+    """How pictures are made that filters answer most strongly."""
+    background: BackgroundSettings = Field(default_factory=BackgroundSettings)
+    """How much is looked at to find out whether a network reads what lies around the ultrasound."""
 
     @model_validator(mode="after")
-    def _shares_add_up(self) -> "Recipe":
+    def _fits_together(self) -> "Recipe":
         """Checked here, where flags and file have come together."""
         if not math.isclose(sum(self.split.fractions.values()), 1, abs_tol=1e-6):
             raise ValueError("split: train, validation and test must add up to 1")
+        if self.smoothing.leave > self.smoothing.enter:
+            raise ValueError("smoothing: leave must not be above enter")
         return self
 
 

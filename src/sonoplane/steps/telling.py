@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sonoplane.inference.backends import Backend
+from sonoplane.inference.backends import Backend, precision_of
 from sonoplane.inference.keyframes import KeyFrameChooser, Locate
 from sonoplane.inference.timeline import recording_answer, segments
 from sonoplane.inference.ways import Way, way_of
@@ -49,10 +49,12 @@ def findings_of(
     """
     card = bundle.card
     runs = segments(timeline)
+    way = way_of(bundle.spec, recipe.run)
+    calibration = Calibration.from_dict(bundle.calibration, card.classes)
     answer = recording_answer(
         timeline,
         leave_out=None if recipe.findings.background_is_a_view else card.background,
-        calibration=Calibration.from_dict(bundle.calibration, card.classes),
+        calibration=calibration,
         precision=recipe.findings.precision,
         cautious=recipe.findings.cautious,
     )
@@ -77,11 +79,11 @@ def findings_of(
         width=shown.width,
         region=shown.region,
         facts=shown.facts,
-        warnings=(*shown.warnings, *notes, *answer.notes),
+        warnings=(*shown.warnings, *notes, *answer.notes, *filter(None, [calibration.elsewhere(way.mode)])),
         bundle=bundle.name_record,
         backend=backend.name,
-        precision=backend.precision,
-        settings=_in_force(recipe, way_of(bundle.spec, recipe.run), backend.precision),
+        precision=precision_of(backend, timeline.n_frames),
+        settings=_in_force(recipe, way, backend.precision),
         source_sha256=shown.source_sha256,
     )
 
@@ -94,6 +96,8 @@ def _in_force(recipe: Recipe, way: Way, precision: str) -> dict[str, Any]:
     settings["run"] |= {"mode": way.mode, "precision": precision}
     if way.mode != "dense":
         del settings["run"]["piece"]
+    if settings["run"]["device"] == "auto":  # where it computed stands beside the backend's name
+        del settings["run"]["device"]
     if way.mode == "frame":
         for name in ("mode", "clip_length", "clip_step"):
             del settings["run"][name]

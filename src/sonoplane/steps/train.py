@@ -13,13 +13,13 @@ from sonoplane.steps.recipe import Recipe, layered
 __all__ = ["recipe_for", "train"]
 
 
-def recipe_for(archive: Path, *layers: Mapping[str, Any]) -> Recipe:
+def recipe_for(archive: Path | str, *layers: Mapping[str, Any]) -> Recipe:
     """The recipe of a training: what the archive was prepared for as its input, then the layers, later ones winning."""
     return layered({"input": open_archive(archive).settings.get("input", {})}, *layers)
 
 
 def train(
-    archive: Path,
+    archive: Path | str,
     *,
     task: str,
     out: Path,

@@ -77,7 +77,7 @@ def open_folder(path: Path, *, recording_id: str, fps: float | None = None) -> R
     files = [file for file in path.iterdir() if has_image_name(file) or _is_frame(file)]
     if not files:
         raise RecordingError(
-            f"The folder {path.name} holds no images.",
+            f"The folder {path.resolve().name} holds no images.",
             advice="Give a folder of PNG, JPEG, TIFF or BMP frames, or name the recordings in it.",
         )
     found = recordings_among([file.name for file in files])

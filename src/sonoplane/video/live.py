@@ -45,7 +45,7 @@ def open_live(
             )
         from sonoplane.video.live_raw import RawSource
 
-        return RawSource(stdin or sys.stdin.buffer, raw)
+        return RawSource(stdin or sys.stdin.buffer, raw, settings.pace)
     if raw is not None:
         raise UsageError(
             "Only raw frames on stdin need a raw format.", advice="Give - as the source, or no format."

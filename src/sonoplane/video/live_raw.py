@@ -4,13 +4,13 @@ import time
 from collections.abc import Iterator
 from io import BufferedIOBase
 from threading import Event
-from typing import BinaryIO, Protocol, cast, runtime_checkable
+from typing import BinaryIO, Literal, Protocol, cast, runtime_checkable
 
 import numpy as np
 
 from sonoplane.errors import RecordingError
 from sonoplane.records import Frame, Image
-from sonoplane.video.live_clock import LiveClock
+from sonoplane.video.live_clock import LiveClock, Pace
 from sonoplane.video.live_line import Line
 from sonoplane.video.live_settings import RawFormat
 from sonoplane.video.live_source import LiveFacts
@@ -29,10 +29,20 @@ class _Readable(Protocol):
 
 
 class RawSource:
-    """The frames in a binary stream, until it ends; nothing of the stream may have been read before."""
+    """The frames in a binary stream, until it ends; nothing of the stream may have been read before.
 
-    def __init__(self, stream: BinaryIO | BufferedIOBase, raw: RawFormat) -> None:
+    At its `own` pace, frames that have a rate are given when they are due, so that a program which writes a recording
+    as fast as it can is held back; frames without a rate come as they are written.
+    """
+
+    def __init__(
+        self,
+        stream: BinaryIO | BufferedIOBase,
+        raw: RawFormat,
+        pace: Literal["own", "fast"] = "fast",
+    ) -> None:
         self._raw = raw
+        self._pace = pace
         self._closed = Event()
         color = raw.pixels != "gray"
         self.facts = LiveFacts(
@@ -49,8 +59,12 @@ class RawSource:
         self._line = Line(self._read(below), ahead=1)
 
     def frames(self) -> Iterator[Frame]:
-        """The frames as they arrive."""
-        yield from self._line
+        """The frames as they arrive, none before it is due."""
+        held = Pace(self._closed) if self._pace == "own" and self._raw.fps else None
+        for frame in self._line:
+            if held and frame.time_s is not None and not held.wait(frame.time_s):
+                return
+            yield frame
 
     def close(self) -> None:
         """End it, also while it waits for bytes."""

@@ -16,7 +16,8 @@ class LiveSettings(BaseModel):
     model_config = _CONFIG
 
     pace: Literal["own", "fast"] = "own"
-    """A recording comes at its `own` pace, as the scanner made it, or as `fast` as it can be read."""
+    """A recording comes at its `own` pace, as the scanner made it, or as `fast` as it can be read; raw frames with a
+    rate likewise."""
     fps: float = Field(default=25.0, gt=0)
     """Frames a second of a recording that does not say."""
     connect_s: float = Field(default=15.0, gt=0)
