@@ -34,7 +34,8 @@ def compare(
     Parameters
     ----------
     archive
-        A folder that `sonoplane prepare` made; where networks have different inputs, with `--store.resolution source`.
+        A folder, or a URL, that `sonoplane prepare` made; where networks have different inputs, with
+        `--store.resolution source`.
     bundle
         A trained model, or an ensemble; say it once for each. The first is what the others are compared with.
     out

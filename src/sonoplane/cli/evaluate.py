@@ -37,7 +37,7 @@ def evaluate(
     Parameters
     ----------
     archive
-        A folder that `sonoplane prepare` made.
+        A folder, or a URL, that `sonoplane prepare` made.
     bundle
         The trained model, or an ensemble.
     out

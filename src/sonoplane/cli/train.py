@@ -45,7 +45,7 @@ def train(
     Parameters
     ----------
     archive
-        A folder that `sonoplane prepare` made.
+        A folder, or a URL, that `sonoplane prepare` made.
     task
         Which of the archive's label tables to learn.
     out
