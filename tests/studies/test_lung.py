@@ -10,7 +10,7 @@ import pytest
 from sonoplane.errors import UsageError
 from studies.lung.plan import FULL, SMOKE, VARIANTS, comparisons
 from studies.lung.run import study
-from studies.lung.table import BEGIN, END, RESULTS, put_into, tables
+from studies.lung.table import RESULTS, put_into, tables
 
 PAGE = Path(__file__).parents[2] / "docs" / "study-lung.md"
 
@@ -103,9 +103,4 @@ def test_the_questions_are_those_of_the_page() -> None:
 
 def test_the_page_has_the_tables_of_the_results() -> None:
     page = PAGE.read_text(encoding="utf-8")
-    if not RESULTS.exists():
-        assert f"{BEGIN}\n{END}" in page, "figures without results"
-        assert "has not been run in full" in page
-        pytest.skip("the study has not been run in full yet")
     assert put_into(page, tables(RESULTS.read_text(encoding="utf-8"))) == page
-    assert "has not been run in full" not in page
