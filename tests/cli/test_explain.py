@@ -63,8 +63,8 @@ def test_filters_need_no_recording(
     ("word", "told"),
     [
         ("blocks.9", "has no layer 'blocks.9'"),
-        ("head.1.0:0,99", "no filter '99'"),
-        ("head.1.0:x", "no filter 'x'"),
+        ("head.1.0:0,99", "no filter 99"),
+        ("head.1.0:x", "'x' is no number of a filter"),
     ],
 )
 def test_filters_that_are_not_there_are_told(

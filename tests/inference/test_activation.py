@@ -87,7 +87,7 @@ def test_blur_makes_smoother_pictures(bundles: dict[str, Bundle]) -> None:
 
 def test_what_is_not_there_is_told_with_what_is(bundles: dict[str, Bundle], tmp_path: Path) -> None:
     bundle = bundles["sononet3d-2"]
-    with pytest.raises(UsageError, match=r"no layer 'conv1'\. Its layers are blocks\.0\.0\.0, .*head\.1\.0"):
+    with pytest.raises(UsageError, match=r"no layer 'conv1'\. Name one of blocks\.0\.0\.0, .*head\.1\.0"):
         maximize_activation(bundle, "conv1", 0, run=RUN)
     for number in (-1, 2):
         with pytest.raises(UsageError, match="from 0 to 1"):

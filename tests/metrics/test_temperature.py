@@ -187,7 +187,7 @@ def test_what_is_no_calibration_is_refused(change: dict[str, object], told: str)
 
 def test_a_part_that_is_missing_is_refused() -> None:
     table = Calibration(classes=CLASSES).to_dict()
-    for key in table:
+    for key in table.keys() - {"mode"}:  # which older versions did not write
         with pytest.raises(BundleError):
             Calibration.from_dict({k: v for k, v in table.items() if k != key}, CLASSES)
 

@@ -79,7 +79,7 @@ def test_the_archive_is_answered_as_the_source_is(
     store, sources = open_archive(archive), open_private(archive).sources
     bundle = bundle_of(tmp_path / "b", name)
     layouts = [layout_values(layout) for layout in known_layouts(store)]
-    smoothing = {"kind": "hysteresis", "enter": 0.36}
+    smoothing = {"kind": "hysteresis", "enter": 0.36, "leave": 0.36}
     # as a bundle that was trained on it
     recipe = layered({"run": {"batch": 7, **run}, "layout": layouts, "smoothing": smoothing})
     for source in sorted(sweeps.iterdir())[:2]:

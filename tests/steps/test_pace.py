@@ -31,7 +31,7 @@ def store(sweeps: Path, exams: list[PhantomExam], tmp_path_factory: pytest.TempP
 
 
 def bundle_of(folder: Path, size: tuple[int, int] = (96, 120)) -> Bundle:
-    spec = network_spec("sononet2d-16", n_classes=3)
+    spec = network_spec("sononet2d-8", n_classes=3)
     return save_bundle(
         folder,
         name=folder.name,
@@ -56,7 +56,7 @@ def test_memory_is_the_same_however_much_was_answered_before_and_grows_with_the_
     store: Archive, tmp_path: Path
 ) -> None:
     small, large = (
-        opened(bundle_of(tmp_path / name, size)) for name, size in (("s", (96, 120)), ("l", (288, 360)))
+        opened(bundle_of(tmp_path / name, size)) for name, size in (("s", (48, 60)), ("l", (432, 540)))
     )
     first, again, more = (paced(store, network).memory_mb for network in (large, large, small))
     weights = sum(array.nbytes for array in large.bundle.weights().values()) / 1e6

@@ -59,7 +59,7 @@ def test_the_shares_of_a_split_are_added_up_when_file_and_flags_have_come_togeth
 def test_the_thresholds_of_hysteresis_are_compared_when_file_and_flags_have_come_together() -> None:
     low = {"smoothing": {"leave": 0.2}}
     assert layered(low, {"smoothing": {"enter": 0.3}}).smoothing.enter == 0.3
-    with pytest.raises(UsageError, match="leave must not be above enter"):
+    with pytest.raises(UsageError, match=r"leave \(0\.4\) must not be above enter \(0\.3\)"):
         layered({"smoothing": {"enter": 0.3}})
 
 

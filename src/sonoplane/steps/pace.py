@@ -1,28 +1,23 @@
 """How long networks take for a frame, and how much memory, measured in turns on the same frames of this machine."""
 
-import ctypes
-import gc
 import os
-import re
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 from jaxtyping import UInt8
 
 from sonoplane.frames.archive import Archive
-from sonoplane.inference.backends import Backend, BackendChoice, open_backend
-from sonoplane.inference.passes import begin
+from sonoplane.inference.backends import Backend, BackendChoice
 from sonoplane.records import Box
 from sonoplane.report.cells import Cell
 from sonoplane.report.grid import Row
 from sonoplane.report.words import count
 from sonoplane.steps.answering import Network
+from sonoplane.steps.pace_memory import answer_all, memory_mb
 
 __all__ = ["FRAMES", "ONE_MEMBER", "Pace", "measure_pace", "pace_cells", "threads_in_force"]
 
@@ -30,8 +25,6 @@ __all__ = ["FRAMES", "ONE_MEMBER", "Pace", "measure_pace", "pace_cells", "thread
 FRAMES = 64
 #: What is told beside the cost of a cross-validation whose recordings are each answered by one of its networks.
 ONE_MEMBER = "Of one network of the cross-validation: each recording is answered by one."
-
-_STATUS = Path("/proc/self/status")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,60 +111,16 @@ def _answering(network: Network) -> Backend:
 def _run(network: Network, backend: Backend, inputs: np.ndarray) -> float:
     """Seconds for all frames, in batches as in prediction."""
     began = time.perf_counter()
-    passing = begin(backend, network.way)
-    for start in range(0, len(inputs), network.recipe.run.batch):
-        passing.go_on(inputs[start : start + network.recipe.run.batch])
-    passing.end()
+    answer_all(backend, network.bundle, network.recipe.run, inputs)
     return time.perf_counter() - began
 
 
 def _memory_mb(network: Network, inputs: np.ndarray) -> float | None:
-    """The most that the network holds while it answers, weights and all, above what is held without it.
-
-    It is opened anew, since what has answered before keeps its workspace, which would count as held without it; and
-    twice, since the first time may bring in parts of the runtime that serve every network: the smaller counts.
-    """
-    found = [_memory_once(network, inputs) for _ in range(2)]
-    return min((each for each in found if each is not None), default=None)
-
-
-def _memory_once(network: Network, inputs: np.ndarray) -> float | None:
-    before = _fresh_peak()
-    backend = _opened_anew(network)
-    opened = _fresh_peak()  # what opening took besides is no part of answering
-    if before is None or opened is None:
-        return None
-    _run(network, backend, inputs)
-    most = _held("VmHWM")
-    return None if most is None else max(most - before, 0.0)
-
-
-def _opened_anew(network: Network) -> Backend:
-    run = network.recipe.run
-    if not network.members:
-        return open_backend(network.bundle, network.choice, run)
-    mine = network.members[0]  # in the arithmetic that all members share
-    choice = cast("BackendChoice", mine.name.split()[0])
-    return open_backend(
-        network.bundle.members[0], choice, run.model_copy(update={"precision": mine.precision})
-    )
-
-
-def _fresh_peak() -> float | None:
-    """Give free memory back, forget the highest use so far, and tell the present one in MB; None where it cannot be."""
-    gc.collect()
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return None
-    return _held("VmRSS")
-
-
-def _held(which: str) -> float | None:
-    try:
-        found = re.search(rf"^{which}:\s+(\d+) kB", _STATUS.read_text(), re.M)
-    except OSError:
-        return None
-    return int(found[1]) * 1024 / 1e6 if found else None
+    run, bundle, choice = network.recipe.run, network.bundle, network.choice
+    if network.members:
+        mine = network.members[0]  # in the arithmetic that all members share
+        bundle, run = network.bundle.members[0], run.model_copy(update={"precision": mine.precision})
+        choice = cast("BackendChoice", mine.name.split()[0])
+    elif choice == "auto":
+        choice = cast("BackendChoice", network.backend.name.split()[0])
+    return memory_mb(bundle, choice, run, inputs.shape)

@@ -102,8 +102,9 @@ class Recipe(BaseModel):
         """Checked here, where flags and file have come together."""
         if not math.isclose(sum(self.split.fractions.values()), 1, abs_tol=1e-6):
             raise ValueError("split: train, validation and test must add up to 1")
-        if self.smoothing.leave > self.smoothing.enter:
-            raise ValueError("smoothing: leave must not be above enter")
+        leave, enter = self.smoothing.leave, self.smoothing.enter
+        if leave > enter:
+            raise ValueError(f"smoothing: leave ({leave:g}) must not be above enter ({enter:g})")
         return self
 
 
