@@ -104,7 +104,7 @@ def fit_calibration(
         calibration=calibration,
         scaled=scaled,
         frames=risk_coverage(scaled.probabilities.max(axis=1), right),
-        recordings=risk_coverage(_sure(whole), whole.said == whole.targets) if whole.n else None,
+        recordings=risk_coverage(whole.sure, whole.said == whole.targets) if whole.n else None,
         unit=unit,
     )
 
@@ -147,7 +147,7 @@ def _thresholds(whole: Answers, settings: CalibrationSettings) -> tuple[tuple[Th
     """For each precision, plain and with caution; or why there are none."""
     if not whole.n:
         return (), "no validation recording has one label for all of it"
-    sure, right, patients = _sure(whole), whole.said == whole.targets, whole.patients.tolist()
+    sure, right, patients = whole.sure, whole.said == whole.targets, whole.patients.tolist()
     found = [
         threshold_for(sure, right, patients, wished, cautious=cautious)
         for wished in sorted(settings.precisions)
@@ -164,11 +164,6 @@ def _likeness(
         return fit_likeness(logits, patients, score=settings.likeness, accepted=settings.accepted)
     except UsageError:
         return None
-
-
-def _sure(answers: Answers) -> Float64[np.ndarray, "n"]:
-    """The probability of each row's answer."""
-    return np.asarray(answers.probabilities[np.arange(answers.n), answers.said])
 
 
 def _marks(thresholds: Sequence[Threshold]) -> list[RiskMark]:
