@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -48,6 +49,12 @@ def feed(process: "subprocess.Popen[bytes]", raw: bytes) -> None:
     with suppress(BrokenPipeError, ValueError):
         while True:
             process.stdin.write(raw)
+
+
+def write_all(pipe: IO[bytes], raw: bytes) -> None:
+    """As fast as it is read."""
+    with pipe:
+        pipe.write(raw)
 
 
 def is_whole(folder: Path, n_frames: int) -> None:
@@ -106,10 +113,18 @@ def test_raw_frames_on_standard_input_are_told_line_by_line(raw: bytes, bundle: 
 
 
 def test_raw_frames_with_a_rate_are_held_back_and_none_is_dropped(raw: bytes, bundle: Bundle) -> None:
-    process = started("-", "--raw", f"{SIZE}:gray", "--bundle", bundle.folder, "--fps", 12)
-    out, told = process.communicate(raw, timeout=60)
-    assert process.returncode == 0, told.decode()
-    assert out.decode().splitlines()[-1].startswith("24 frames answered, 0 dropped.")
+    held = ("--fps", 30, "--region.first-frames", 8, "--waiting.ahead", 96)
+    process = started("-", "--raw", f"{SIZE}:gray", "--bundle", bundle.folder, "--json", *held)
+    assert process.stdin
+    assert process.stdout
+    threading.Thread(target=write_all, args=(process.stdin, raw * 4), daemon=True).start()
+    assert process.stderr
+    with process.stdout, process.stderr:
+        told_s = [time.monotonic() for _ in process.stdout]
+        told = process.stderr.read().decode()
+    assert process.wait(timeout=60) == 0, told
+    assert "96 frames answered, 0 dropped" in told
+    assert told_s[-1] - told_s[0] > 2, "the 88 after those in which the region was found take 2.9 s"
 
 
 def test_a_recipe_says_how_a_feed_is_followed(
