@@ -6,6 +6,7 @@ import pytest
 
 from sonoplane.clips.labels import write_labels
 from sonoplane.frames.archive import Archive, open_archive
+from sonoplane.inference.settings import RunSettings
 from sonoplane.models.bundle import Bundle, save_bundle
 from sonoplane.models.card import Card
 from sonoplane.models.cost import cost
@@ -13,6 +14,7 @@ from sonoplane.models.ensemble import save_ensemble
 from sonoplane.models.registry import build, network_spec, weights_of
 from sonoplane.steps.answering import Network, networks_of
 from sonoplane.steps.pace import Pace, measure_pace, pace_cells
+from sonoplane.steps.pace_memory import memory_mb
 from sonoplane.steps.prepare import prepare
 from sonoplane.steps.recipe import layered
 from sonoplane.steps.scored import cost_cells
@@ -64,6 +66,18 @@ def test_memory_is_the_same_however_much_was_answered_before_and_grows_with_the_
         pytest.skip("the system does not tell")
     assert again == pytest.approx(first, rel=0.4)
     assert min(first, again) > more > weights
+
+
+def test_measuring_memory_leaves_nothing_in_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where OpenVINO would leave an id of its user, unless it is kept from it."""
+    bundle, home = bundle_of(tmp_path / "b", (48, 60)), tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("SONOPLANE_CACHE", str(tmp_path / "cache"))
+    memory_mb(bundle, "openvino", RunSettings(), (4, 1, 48, 60))
+    assert not list(home.rglob("*"))
 
 
 def test_a_cross_validation_costs_what_one_of_its_networks_does(store: Archive, tmp_path: Path) -> None:

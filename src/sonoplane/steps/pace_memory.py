@@ -18,6 +18,7 @@ import numpy as np
 from sonoplane.inference.backends import Backend, BackendChoice, open_backend
 from sonoplane.inference.passes import begin
 from sonoplane.inference.settings import RunSettings
+from sonoplane.inference.silent import new_core, without_telemetry
 from sonoplane.inference.ways import way_of
 from sonoplane.models.bundle import Bundle
 
@@ -74,14 +75,15 @@ def _load_runtime(choice: str) -> None:
 
         torch.nn.functional.conv3d(torch.zeros(1, 1, 3, 8, 8), torch.zeros(1, 1, 3, 3, 3))
     elif choice == "onnx":
-        import onnxruntime  # noqa: F401  # loading it is what is wanted
+        with without_telemetry():
+            import onnxruntime  # noqa: F401  # loading it is what is wanted
     else:
-        import openvino
+        core = new_core()
+        import openvino  # after it was told to be silent
         from openvino import opset13
 
         x = opset13.parameter([1, 16, 8, 8], np.float32)
         y = opset13.convolution(x, np.zeros((16, 16, 3, 3), np.float32), [1, 1], [1, 1], [1, 1], [1, 1])
-        core = openvino.Core()
         core.compile_model(openvino.Model([y], [x], "small"), "CPU")(np.zeros((1, 16, 8, 8), np.float32))
 
 
